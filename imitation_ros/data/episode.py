@@ -1,0 +1,159 @@
+"""An episode: one run of a robot from reset to end, at the robot spec's fixed rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitation_ros.errors import DataError
+from imitation_ros.robot.spec import RobotSpec
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When things really happened, beside the grid; every time on the ROS clock [s].
+
+    Attributes:
+        ticks_s: the fixed grid, shape (T + 1,).
+        stamps_s: observation field to the stamp of the value taken, shape (T + 1,).
+        received_s: observation field to when that value arrived, shape (T + 1,).
+        silent: action field to whether no command was in force at a tick, shape (T,).
+    """
+
+    ticks_s: Array
+    stamps_s: Arrays
+    received_s: Arrays
+    silent: Arrays
+
+    def age_s(self, name: str) -> Array:
+        """Return how old the value of an observation field was at each tick [s], shape (T + 1,)."""
+        return np.asarray(self.ticks_s - self.stamps_s[name])
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One run from reset to end, at the robot spec's fixed rate.
+
+    Action k is in force between observations k and k + 1, so T actions have
+    T + 1 observations (Sutton & Barto 2018, section 3.1).
+
+    Attributes:
+        spec: what the numbers mean.
+        observations: field name to array, float32 of shape (T + 1, width), SI units.
+        actions: field name to the labels (what the expert chose), float32 of shape (T, width), SI units.
+        executed: field name to what the robot was told, float32 of shape (T, width), SI units.
+        timing: when each value was stamped and received; None where nothing was asynchronous.
+        rewards: the task's reward for each action, shape (T,); None where nobody gave one.
+        terminated: the task ended it; False means that time ran out (truncated).
+        success: what the operator or the task said; None where nobody did.
+        is_human: whether a person chose the label at a tick, shape (T,).
+        attributes: operator, task, seed, started_at, software, ended_by: for people.
+
+    Raises:
+        DataError: a field is missing, or an array's shape is not the one given above.
+    """
+
+    spec: RobotSpec
+    observations: Arrays
+    actions: Arrays
+    executed: Arrays
+    timing: Timing | None = None
+    rewards: Array | None = None
+    terminated: bool = False
+    success: bool | None = None
+    is_human: Array | None = None
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        steps = self.steps
+        for kind, arrays, fields, length in (
+            ("observation", self.observations, self.spec.observation, steps + 1),
+            ("action", self.actions, self.spec.action, steps),
+            ("executed action", self.executed, self.spec.action, steps),
+        ):
+            if set(arrays) != {item.name for item in fields}:
+                expected = ", ".join(item.name for item in fields)
+                raise DataError(f"the episode has the {kind} fields {sorted(arrays)}; the spec has {expected}.")
+            for item in fields:
+                check_shape(f"{kind} {item.name!r}", arrays[item.name], (length, item.width))
+        if self.rewards is not None:
+            check_shape("rewards", self.rewards, (steps,))
+        if self.is_human is not None:
+            check_shape("is_human", self.is_human, (steps,))
+        if self.timing is not None:
+            check_shape("ticks_s", self.timing.ticks_s, (steps + 1,))
+
+    @property
+    def steps(self) -> int:
+        """T, the number of actions."""
+        return len(self.actions[self.spec.action[0].name])
+
+    def unit_actions(self, which: str = "actions") -> NDArray[np.float32]:
+        """Return all action fields side by side in [-1, 1], shape (T, A), not clipped.
+
+        Args:
+            which: "actions" (the labels) or "executed".
+        """
+        arrays: Arrays = getattr(self, which)
+        parts = [item.to_unit(arrays[item.name]) for item in self.spec.action]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def check_shape(what: str, array: Array, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise DataError(f"{what} has shape {array.shape}; it should be {shape}: T actions have T + 1 observations.")
+
+
+@dataclass
+class EpisodeBuilder:
+    """Collects an episode one step at a time; `build` checks it.
+
+    Used where observation and action arrive together (the simulator); the recorder streams to a file
+    instead.
+    """
+
+    spec: RobotSpec
+    observations: list[Arrays] = field(default_factory=list)
+    actions: list[Arrays] = field(default_factory=list)
+    executed: list[Arrays] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+
+    def add_observation(self, observation: Arrays) -> None:
+        self.observations.append(observation)
+
+    def add_action(self, action: Arrays, executed: Arrays, reward: float) -> None:
+        self.actions.append(action)
+        self.executed.append(executed)
+        self.rewards.append(reward)
+
+    def build(
+        self,
+        terminated: bool = False,
+        success: bool | None = None,
+        attributes: Mapping[str, str | int | float] | None = None,
+    ) -> Episode:
+        return Episode(
+            spec=self.spec,
+            observations=stack(self.observations, self.spec.observation),
+            actions=stack(self.actions, self.spec.action),
+            executed=stack(self.executed, self.spec.action),
+            rewards=np.array(self.rewards, dtype=np.float32),
+            terminated=terminated,
+            success=success,
+            attributes=attributes or {},
+        )
+
+
+def stack(rows: list[Arrays], fields: tuple[Any, ...]) -> dict[str, NDArray[np.float32]]:
+    """Return field name to float32 array of shape (len(rows), width)."""
+    return {
+        item.name: np.array([row[item.name] for row in rows], dtype=np.float32).reshape(len(rows), item.width)
+        for item in fields
+    }

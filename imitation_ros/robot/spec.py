@@ -1,0 +1,186 @@
+"""The robot spec: one description of observation and action that travels with the data.
+
+A robot file says what a robot has, a setup file what one job uses of it; merged they are the
+RobotSpec. The recorder writes it into every file, training copies it into the policy, deployment
+reads it there, so training and serving cannot disagree about meaning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imitation_ros.errors import SpecError, did_you_mean
+from imitation_ros.paths import find_file
+from imitation_ros.robot.field import Field, field_to_dict, parse_field
+from imitation_ros.robot.strict_yaml import check_names, load_yaml, parse_yaml
+
+ROBOT_WORDS = {"robot", "rate_hz", "wait_s", "fields"}
+SETUP_WORDS = ROBOT_WORDS | {"setup", "task", "scene", "observation", "action"}
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """What makes up the observation and the action: order, unit, frame, rate.
+
+    Attributes:
+        name: the setup's name.
+        robot: the robot's name.
+        rate_hz: ticks per second.
+        wait_s: how long after a tick late messages are waited for [s].
+        observation: the fields that a policy sees, in order.
+        action: the fields that a policy chooses, in order.
+        task: what is to be done, for people and for the simulator; may be empty.
+        scene: the simulator's scene; may be empty.
+    """
+
+    name: str
+    robot: str
+    rate_hz: float
+    observation: tuple[Field, ...]
+    action: tuple[Field, ...]
+    wait_s: float = 0.02
+    task: str = ""
+    scene: str = ""
+
+    @property
+    def period_s(self) -> float:
+        return 1.0 / self.rate_hz
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self.observation + self.action
+
+    def field(self, name: str) -> Field:
+        for field in self.fields:
+            if field.name == name:
+                return field
+        names = [field.name for field in self.fields]
+        raise SpecError(f"{self.name} has no field {name!r}.{did_you_mean(name, names)} It has {', '.join(names)}.")
+
+    def meaning(self) -> dict[str, Any]:
+        """Return what must match exactly between data, policy and robot, flat: 'field.word' to value."""
+        flat: dict[str, Any] = {
+            "rate_hz": self.rate_hz,
+            "observation": [field.name for field in self.observation],
+            "action": [field.name for field in self.action],
+        }
+        for field in self.fields:
+            flat.update({f"{field.name}.{word}": value for word, value in field.meaning().items()})
+        return flat
+
+    def differences(self, other: RobotSpec) -> list[str]:
+        """Return a line per difference in meaning, 'what: mine != theirs'; empty means that they agree."""
+        mine, theirs = self.meaning(), other.meaning()
+        return [
+            f"{word}: {mine.get(word, 'absent')} != {theirs.get(word, 'absent')}"
+            for word in dict.fromkeys([*mine, *theirs])
+            if mine.get(word) != theirs.get(word)
+        ]
+
+    def to_yaml(self) -> str:
+        """Return the merged spec as YAML, which spec_from_yaml reads back to an equal one."""
+        data = {
+            "setup": self.name,
+            "robot": self.robot,
+            "rate_hz": self.rate_hz,
+            "wait_s": self.wait_s,
+            "task": self.task,
+            "scene": self.scene,
+            "observation": [field.name for field in self.observation],
+            "action": [field.name for field in self.action],
+            "fields": {field.name: field_to_dict(field) for field in self.fields},
+        }
+        return yaml.safe_dump(data, sort_keys=False)
+
+
+def load_spec(setup: str | Path) -> RobotSpec:
+    """Return the spec of a setup: a path, or a name in config/setups; merged with its robot.
+
+    Raises:
+        SpecError: names the file, the field, what was found and what is allowed.
+    """
+    setup_path = find_file("config/setups", setup)
+    data = load_yaml(setup_path)
+    check_names(data, SETUP_WORDS, str(setup_path))
+    if "robot" not in data:
+        raise SpecError(f"{setup_path} has no `robot`. Name one of config/robots, or give a path.")
+    beside = setup_path.parent / str(data["robot"])
+    robot_path = find_file("config/robots", beside if beside.is_file() else str(data["robot"]))
+    robot = load_yaml(robot_path)
+    check_names(robot, ROBOT_WORDS, str(robot_path))
+    return merge(robot, data, str(robot_path), str(setup_path))
+
+
+def spec_from_yaml(text: str, source: str) -> RobotSpec:
+    """Return the spec that RobotSpec.to_yaml wrote; `source` names the file in errors."""
+    data = parse_yaml(text, source)
+    check_names(data, SETUP_WORDS, source)
+    return merge({"robot": data.get("robot", "")}, data, source, source)
+
+
+def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, setup_file: str) -> RobotSpec:
+    """Return one spec: the robot's fields, then what the setup adds to them or changes in them."""
+    robot_fields, setup_fields = robot.get("fields") or {}, setup.get("fields") or {}
+    for source, found in ((robot_file, robot_fields), (setup_file, setup_fields)):
+        if not isinstance(found, Mapping):
+            raise SpecError(f"{source}: fields holds {found!r}; it should hold one `name: {{...}}` per field.")
+    fields: dict[str, Field] = {}
+    for name in dict.fromkeys([*robot_fields, *setup_fields]):
+        file = setup_file if name in setup_fields else robot_file
+        changed = setup_fields.get(name, {})
+        if not isinstance(changed, Mapping):
+            raise SpecError(f"{file}: field {name!r} holds {changed!r}; it should hold `topic:`, `type:` and more.")
+        if name in robot_fields and isinstance(robot_fields[name], Mapping):
+            fields[name] = parse_field(name, {**robot_fields[name], **changed}, file)
+        else:
+            fields[name] = parse_field(name, setup_fields.get(name, robot_fields.get(name)), file)
+    observation = choose(fields, setup.get("observation"), "observation", setup_file)
+    action = choose(fields, setup.get("action"), "action", setup_file)
+    both = [field.name for field in observation if field in action]
+    if both:
+        raise SpecError(f"{setup_file}: {both[0]!r} is both observation and action. Give one of them a name of its own.")
+    for field in action:
+        _ = field.scale  # an action without a scale is refused here, by name
+    topics = [field.topic for field in action]
+    for topic in topics:
+        if topics.count(topic) > 1:
+            raise SpecError(f"{setup_file}: two actions are published on {topic!r}. Make them one field.")
+    merged = {**robot, **setup}
+    return RobotSpec(
+        name=str(setup.get("setup") or Path(setup_file).stem),
+        robot=str(robot.get("robot") or merged.get("robot") or ""),
+        rate_hz=number(merged, "rate_hz", setup_file, robot_file, at_least=0.1),
+        wait_s=number({"wait_s": 0.02, **merged}, "wait_s", setup_file, robot_file, at_least=0.0),
+        observation=observation,
+        action=action,
+        task=str(setup.get("task") or ""),
+        scene=str(setup.get("scene") or ""),
+    )
+
+
+def choose(fields: Mapping[str, Field], names: Any, word: str, file: str) -> tuple[Field, ...]:
+    """Return the fields that the setup lists, in its order."""
+    if not isinstance(names, list) or not names:
+        raise SpecError(f"{file}: {word} is {names!r}; it should be a list of fields: {', '.join(fields)}.")
+    for name in names:
+        if name not in fields:
+            hint = did_you_mean(str(name), fields)
+            raise SpecError(f"{file}: {word} names {name!r}, which is no field.{hint} Fields: {', '.join(fields)}.")
+        if names.count(name) > 1:
+            raise SpecError(f"{file}: {word} names {name!r} twice.")
+    return tuple(fields[name] for name in names)
+
+
+def number(data: Mapping[str, Any], word: str, setup_file: str, robot_file: str, at_least: float) -> float:
+    value = data.get(word)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not at_least <= value < math.inf:
+        raise SpecError(
+            f"{setup_file} (with {robot_file}): {word} is {value!r}; it should be a number of at least {at_least:g}."
+        )
+    return float(value)
