@@ -252,7 +252,9 @@ def field_to_dict(field: Field) -> dict[str, Any]:
         if item.name in ("name", "file") or (item.default is not MISSING and value == item.default):
             continue
         if isinstance(value, Limits):
-            value = {limit.name: list(getattr(value, limit.name)) for limit in fields(Limits) if getattr(value, limit.name)}
+            value = {
+                limit.name: list(getattr(value, limit.name)) for limit in fields(Limits) if getattr(value, limit.name)
+            }
         result[item.name] = list(value) if isinstance(value, tuple) else value
     result["quantity"] = field.quantity  # its default depends on the type
     return result

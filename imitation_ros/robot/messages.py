@@ -20,7 +20,7 @@ from imitation_ros.errors import MessageError
 from imitation_ros.robot.rotations import ROTATIONS, matrix_to_quaternion, quaternion_to_matrix
 
 if TYPE_CHECKING:
-    from imitation_ros.robot.spec import Field
+    from imitation_ros.robot.field import Field
 
 Array = NDArray[np.float64]
 Reader = Callable[[Any, "Field"], Array]

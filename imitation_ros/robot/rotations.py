@@ -51,8 +51,7 @@ def matrix_to_quaternion(matrix: Array) -> Array:
             [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]],
         ]
     )
-    quaternion = candidates[largest]
-    quaternion = quaternion / np.linalg.norm(quaternion)
+    quaternion: Array = candidates[largest] / np.linalg.norm(candidates[largest])
     return -quaternion if quaternion[3] < 0 else quaternion
 
 
@@ -85,7 +84,7 @@ def matrix_to_rotvec(matrix: Array) -> Array:
     sine = float(np.linalg.norm(axis))
     if sine < 1e-12:
         return 2.0 * axis
-    return axis / sine * 2.0 * np.arctan2(sine, w)
+    return np.asarray(axis * (2.0 * np.arctan2(sine, w) / sine))
 
 
 def rotvec_to_matrix(rotvec: Array) -> Array:

@@ -144,7 +144,9 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
     action = choose(fields, setup.get("action"), "action", setup_file)
     both = [field.name for field in observation if field in action]
     if both:
-        raise SpecError(f"{setup_file}: {both[0]!r} is both observation and action. Give one of them a name of its own.")
+        raise SpecError(
+            f"{setup_file}: {both[0]!r} is both observation and action. Give one of them a name of its own."
+        )
     for field in action:
         _ = field.scale  # an action without a scale is refused here, by name
     topics = [field.topic for field in action]

@@ -40,7 +40,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise SpecError(f"{source} is not valid YAML: {error}") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if not isinstance(data, dict):
         raise SpecError(f"{source} holds {type(data).__name__}; it should hold `name: value` lines.")
     return data

@@ -1,0 +1,137 @@
+"""Behavioural cloning: supervised learning of the expert's action from the observation (Pomerleau 1988)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from imitation_ros.data.dataset import Transitions, split_episodes
+from imitation_ros.errors import TrainingError
+from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
+
+Report = Callable[[int, Mapping[str, float]], bool]
+"""Called with the update and what was measured; returns False to stop training early."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Behavioural cloning: maximise the likelihood of the expert's actions."""
+
+    updates: int = 20_000
+    """of the weights, at most; early stopping may end training before"""
+    batch_size: int = 256
+    """transitions per update"""
+    learning_rate: float = 1e-3
+    """at the start; falls to zero along a cosine"""
+    weight_decay: float = 1e-4
+    """of AdamW"""
+    validation_fraction: float = 0.1
+    """of episodes, never of transitions: neighbours are alike"""
+    validate_every: int = 500
+    """updates between two looks at the held-out episodes"""
+    patience: int = 20
+    """looks without a better validation loss before training stops"""
+    average_decay: float = 0.999
+    """of the moving average of the weights, which is what is validated and kept"""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """the policy's network"""
+    seed: int = 0
+    """of the weights, the batches and the split"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training made.
+
+    Attributes:
+        policy: the averaged weights with the lowest validation loss (the last ones without validation).
+        updates: how many updates were made; best_update: at which the policy was kept.
+        training_episodes, validation_episodes: which episodes were learned from, and which held out.
+    """
+
+    policy: MLPPolicy
+    updates: int
+    best_update: int
+    validation_loss: float
+    training_episodes: list[int]
+    validation_episodes: list[int]
+
+
+def train(data: Transitions, config: Config, report: Report, device: str = "cpu") -> Result:
+    """Fit a policy to the labels.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    training, validation = split_episodes(int(data.episode.max()) + 1, config.validation_fraction, config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        policy = MLPPolicy(data.spec, config.network)
+    policy.fit(data.of(training).observations, data.of(training).labels)
+    policy.to(device)
+    features_NF, targets = prepare(policy, data.of(training), device)
+    held_out = prepare(policy, data.of(validation), device) if validation else None
+
+    optimizer = torch.optim.AdamW(
+        policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda u: 0.5 + 0.5 * math.cos(math.pi * u / config.updates)
+    )
+    average = AveragedModel(policy, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))  # type: ignore[no-untyped-call]
+    averaged = cast(MLPPolicy, average.module)
+    generator = torch.Generator().manual_seed(config.seed)
+    best_loss, best_update, best = math.inf, 0, copy.deepcopy(policy)
+
+    update = 0
+    for update in range(1, config.updates + 1):
+        rows = torch.randint(len(features_NF), (config.batch_size,), generator=generator).to(device)
+        batch = {name: target[rows] for name, target in targets.items()}
+        losses = policy.losses(features_NF[rows], batch)
+        loss = torch.stack(list(losses.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(policy)
+        if update % config.validate_every and update != config.updates:
+            continue
+        measured = {f"training/{name}": value.item() for name, value in losses.items()}
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss is {loss.item()} at update {update}. Lower learning_rate, or check the data."
+            )
+        latest = loss.item() if held_out is None else validate(averaged, *held_out, measured)
+        if latest < best_loss or held_out is None:
+            best_loss, best_update, best = latest, update, copy.deepcopy(averaged)
+        measured["learning_rate"] = float(schedule.get_last_lr()[0])
+        go_on = report(update, measured)
+        if not go_on or update - best_update >= config.patience * config.validate_every:
+            break
+    return Result(best.cpu().eval(), update, best_update, best_loss, training, validation)
+
+
+def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return features and targets once: the normalisers are frozen, so they stay the same at every update."""
+    with torch.no_grad():
+        observations = {name: value.to(device) for name, value in data.observations.items()}
+        labels = {name: value.to(device) for name, value in data.labels.items()}
+        return policy.encoder(observations), policy.targets(labels)
+
+
+@torch.no_grad()
+def validate(
+    policy: MLPPolicy, features_NF: Tensor, targets: Mapping[str, Tensor], measured: dict[str, float]
+) -> float:
+    """Return the held-out loss, and note each field's."""
+    losses = {name: value.item() for name, value in policy.losses(features_NF, targets).items()}
+    measured.update({f"validation/{name}": value for name, value in losses.items()})
+    measured["validation/loss"] = sum(losses.values())
+    return measured["validation/loss"]

@@ -1,0 +1,55 @@
+"""What a person sees while something takes time: a bar with an estimate, or lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_EVERY_S = 10.0  # in a log file
+
+console = Console()
+
+
+class Bar:
+    """Progress of one thing, on a terminal or in a log."""
+
+    def __init__(self, title: str, total: int, progress: Progress | None) -> None:
+        self.title, self.total, self.progress = title, total, progress
+        self.task = None if progress is None else progress.add_task(title, total=total, text="")
+        self.started_s = self.printed_s = time.monotonic()
+
+    def show(self, completed: int, text: str = "") -> None:
+        """Say how far it is, and one thing worth knowing."""
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, completed=completed, text=text)
+            return
+        now_s = time.monotonic()
+        if now_s - self.printed_s < LINE_EVERY_S and completed < self.total:
+            return
+        self.printed_s = now_s
+        left_s = (now_s - self.started_s) * (self.total - completed) / max(completed, 1)
+        remaining = f", about {left_s:.0f} s left" if 0 < completed < self.total else ""
+        console.print(f"{self.title}: {completed}/{self.total}{remaining}  {text}", highlight=False)
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Bar]:
+    """Show progress towards `total` while the block runs."""
+    if not console.is_terminal:
+        yield Bar(title, total, None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("<"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Bar(title, total, progress)

@@ -1,0 +1,141 @@
+"""Recordings to tensors: what the algorithms learn from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imitation_ros.data.episode import Episode
+from imitation_ros.data.hdf5 import dataset_files, read_episodes
+from imitation_ros.errors import DataError
+from imitation_ros.robot.sampler import SAME_TIME_S
+from imitation_ros.robot.spec import RobotSpec
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Steps of many episodes, one row each, in contiguous tensors.
+
+    Attributes:
+        spec: what the numbers mean.
+        observations: field name to (N, width), physical units.
+        labels: field name to what the expert chose, (N, width), physical units.
+        episode: which episode a row is from, (N,).
+    """
+
+    spec: RobotSpec
+    observations: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+    episode: Tensor
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+    def of(self, episodes: Sequence[int]) -> Transitions:
+        """Return the rows of some episodes only."""
+        rows = torch.isin(self.episode, torch.tensor(list(episodes), dtype=self.episode.dtype))
+        return Transitions(
+            self.spec,
+            {name: value[rows] for name, value in self.observations.items()},
+            {name: value[rows] for name, value in self.labels.items()},
+            self.episode[rows],
+        )
+
+
+def load_episodes(dataset: Path) -> list[Episode]:
+    """Return every episode of a dataset: one HDF5 file, or a folder of them.
+
+    Raises:
+        DataError: there is none, one is broken or holds NaN, or two mean different things.
+    """
+    episodes: list[Episode] = []
+    sources: list[Path] = []
+    for path in dataset_files(dataset):
+        for episode in read_episodes(path):
+            check_finite(episode, path)
+            if episodes:
+                differences = episodes[0].spec.differences(episode.spec)
+                if differences:
+                    raise DataError(
+                        f"{sources[0].name} and {path.name} in {dataset} mean different things: "
+                        f"{'; '.join(differences[:5])}. Put them into folders of their own."
+                    )
+            episodes.append(episode)
+            sources.append(path)
+    if not episodes:
+        raise DataError(f"{dataset} holds no episode. Record some with `imitation-ros record`.")
+    return episodes
+
+
+def check_finite(episode: Episode, path: Path) -> None:
+    for kind, arrays in (("obs", episode.observations), ("actions", episode.actions), ("executed", episode.executed)):
+        for name, values in arrays.items():
+            bad = np.argwhere(~np.isfinite(values))
+            if len(bad):
+                raise DataError(
+                    f"{path}: {kind} {name!r} holds {values[tuple(bad[0])]} at tick {bad[0][0]} "
+                    f"({len(bad)} such numbers). Leave the episode out, or record it again."
+                )
+
+
+def transitions(episodes: Sequence[Episode]) -> Transitions:
+    """Return the steps of episodes as tensors, without those whose observation was stale.
+
+    Raises:
+        DataError: no step is left.
+    """
+    spec = episodes[0].spec
+    fresh = [fresh_steps(episode) for episode in episodes]
+    if not any(rows.any() for rows in fresh):
+        raise DataError("every tick of every episode has a stale observation; `imitation-ros info` shows the ages.")
+    return Transitions(
+        spec=spec,
+        observations={
+            field.name: rows_of((e.observations[field.name][:-1] for e in episodes), fresh)
+            for field in spec.observation
+        },
+        labels={field.name: rows_of((e.actions[field.name] for e in episodes), fresh) for field in spec.action},
+        episode=torch.from_numpy(np.repeat(np.arange(len(episodes)), [int(rows.sum()) for rows in fresh])),
+    )
+
+
+def rows_of(arrays: Iterable[np.ndarray], chosen: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(
+        np.concatenate([a[rows] for a, rows in zip(arrays, chosen, strict=True)]).astype(np.float32)
+    )
+
+
+def fresh_steps(episode: Episode) -> np.ndarray:
+    """Return which steps have no observation older than its field's max_age_s, shape (T,)."""
+    fresh = np.ones(episode.steps, dtype=bool)
+    if episode.timing is not None:
+        for field in episode.spec.observation:
+            fresh &= episode.timing.age_s(field.name)[:-1] <= field.max_age_s + SAME_TIME_S
+    return fresh
+
+
+def split_episodes(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Return training and validation episodes; whole ones, because neighbouring ticks are alike."""
+    order = np.random.default_rng(np.random.SeedSequence([seed, count])).permutation(count).tolist()
+    held_out = min(max(1, round(fraction * count)), count - 1) if count > 1 and fraction > 0 else 0
+    return sorted(order[held_out:]), sorted(order[:held_out])
+
+
+def ranges_of(data: Transitions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return each observation field's lowest and highest values, (width,) each."""
+    return {name: (value.amin(0).numpy(), value.amax(0).numpy()) for name, value in data.observations.items()}
+
+
+def data_hash(dataset: Path) -> str:
+    """Return one SHA-256 over a dataset's files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in dataset_files(dataset):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

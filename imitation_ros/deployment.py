@@ -1,0 +1,341 @@
+"""Drive a robot with a policy: stamped observations in, limited commands out. Needs no ROS and no torch.
+
+This is no certified safety function: a hardware stop belongs in the circuit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitation_ros.errors import DeploymentError
+from imitation_ros.policies.bundle import BundleInfo
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.sampler import SAME_TIME_S, Sample, Sampler
+
+Array = NDArray[np.float64]
+
+GRACE_S = 1.0  # a stale observation for longer than this is a fault, which somebody has to look at
+START_MARGIN = 0.1  # of a number's demonstrated range, beyond which a start is unlike every demonstration
+START_FLOOR = 0.02  # in the field's unit: a number that was constant in the data may still differ a little
+BAD_ACTIONS = 5  # in a row; one may be a glitch, more are a broken network
+
+
+class Inference(Protocol):
+    """What computes actions; see policies.inference.InferenceProcess."""
+
+    info: BundleInfo
+
+    def request(self, tag: int, observation: Mapping[str, Array]) -> None: ...
+    def result(self, timeout_s: float = 0.0) -> tuple[int, dict[str, Array]] | None: ...
+
+
+class State(Enum):
+    INACTIVE = "inactive"
+    RUNNING = "running"
+    HOLDING = "holding"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is to be published for one tick.
+
+    Attributes:
+        tick_s: the observation's time, which the command is stamped with [s].
+        values: action field name to (width,), physical, within the limits.
+        heard_s: monotonic time at which the last observation it rests on arrived [s].
+    """
+
+    tick_s: float
+    values: Mapping[str, Array]
+    heard_s: float
+
+
+class PolicyRunner:
+    """Asks the policy at every tick and lets out only what the limits allow; holds when it cannot.
+
+    Args:
+        inference: the policy; its spec says what goes in and out.
+        lockstep: answer every complete observation, however long it takes (see Sampler).
+        speed_scale: share of the velocity limits that is used, in (0, 1].
+        check_start: refuse to activate where no demonstration ever was.
+    """
+
+    def __init__(
+        self, inference: Inference, *, lockstep: bool = False, speed_scale: float = 1.0, check_start: bool = True
+    ) -> None:
+        if not 0.0 < speed_scale <= 1.0:
+            raise DeploymentError(f"speed_scale is {speed_scale:g}; allowed: above 0, at most 1.")
+        self.inference, self.spec = inference, inference.info.spec
+        self.lockstep, self.speed_scale, self.check_start = lockstep, speed_scale, check_start
+        self.sampler = Sampler(self.spec.observation, (), self.spec.period_s, self.spec.wait_s, lockstep)
+        self.state, self.reason = State.INACTIVE, "not activated yet"
+        self.heard_s: dict[str, float] = {}  # monotonic: a frozen /clock must not hide a silent sensor
+        self.previous: dict[str, Array] | None = None
+        self.last_tick_s = -math.inf
+        self.asked: dict[int, tuple[float, float]] = {}  # tag -> tick, heard
+        self.tag = 0
+        self.stale_since_s: float | None = None
+        self.bad_actions = 0
+        self.counts = {"commands": 0, "limited": 0, "refused": 0, "late": 0, "holds": 0}
+        self.latencies_s: deque[float] = deque(maxlen=20_000)
+
+    def put(self, name: str, data: Array, stamp_s: float | None, received_s: float, heard_s: float) -> None:
+        """Take an observation; `received_s` is on the ROS clock, `heard_s` on the monotonic one."""
+        self.sampler.put(name, data, stamp_s, received_s)
+        self.heard_s[name] = heard_s
+
+    def activate(self, now_s: float, monotonic_s: float) -> None:
+        """Start driving.
+
+        Raises:
+            DeploymentError: says everything that stands against it.
+        """
+        if self.state is State.FAULT:
+            raise DeploymentError(f"there is a fault: {self.reason} Mend it, then call ~/rearm.")
+        against = [*self.unstoppable(), *self.silent(monotonic_s)]
+        if not against and self.check_start:
+            against = self.unlike_demonstrations(now_s)
+        if against:
+            raise DeploymentError("not activated: " + " ".join(against))
+        self.previous, self.last_tick_s, self.stale_since_s, self.bad_actions = None, -math.inf, None, 0
+        if self.lockstep:
+            self.last_tick_s = self.complete_tick_s() - self.spec.period_s / 2
+        else:
+            self.last_tick_s = now_s - self.spec.wait_s
+        self.asked.clear()
+        self.enter(State.RUNNING, "activated")
+
+    def deactivate(self, reason: str = "deactivated") -> None:
+        if self.state is not State.FAULT:
+            self.enter(State.INACTIVE, reason)
+
+    def stop(self) -> None:
+        """Hold until `rearm`: works in every state."""
+        self.enter(State.FAULT, "stopped by ~/stop.")
+
+    def rearm(self) -> None:
+        """Clear a fault; activation is a separate act."""
+        if self.state is State.FAULT:
+            self.enter(State.INACTIVE, "rearmed")
+
+    def enter(self, state: State, reason: str) -> None:
+        self.counts["holds"] += state is State.HOLDING and self.state is not State.HOLDING
+        self.state, self.reason = state, reason
+
+    def unstoppable(self) -> list[str]:
+        """A velocity that nobody stops when this node dies goes on for ever."""
+        return [
+            f"{field.name!r} is a velocity and has no downstream_timeout_s: nobody would stop the robot if this node "
+            f"died. Find out after how long the robot stops by itself, and write it into {field.file}."
+            for field in self.spec.action
+            if field.quantity == "velocity" and field.downstream_timeout_s is None
+        ]
+
+    def silent(self, monotonic_s: float) -> list[str]:
+        lines = []
+        for field in self.spec.observation:
+            age_s = monotonic_s - self.heard_s.get(field.name, -math.inf)
+            if age_s <= self.heard_limit_s(field):
+                continue
+            heard = "was never heard" if math.isinf(age_s) else f"was last heard {age_s:.2f} s ago"
+            lines.append(f"{field.name!r} ({field.topic}) {heard}: `ros2 topic hz {field.topic}`.")
+        return lines
+
+    def heard_limit_s(self, field: Field) -> float:
+        """In lock-step the simulator waits for us, so only a field never heard is silent."""
+        return math.inf if self.lockstep and field.name in self.heard_s else field.max_age_s + self.spec.period_s
+
+    def unlike_demonstrations(self, now_s: float) -> list[str]:
+        sample = self.sampler.sample(self.complete_tick_s() if self.lockstep else now_s - self.spec.wait_s)
+        lines = []
+        for name, (low, high) in self.inference.info.ranges.items():
+            if name not in sample.values:
+                continue
+            margin = np.maximum(START_MARGIN * (high - low), START_FLOOR)
+            outside = (sample.values[name] < low - margin) | (sample.values[name] > high + margin)
+            for index in np.flatnonzero(outside)[:1]:
+                lines.append(
+                    f"{name!r} starts at {sample.values[name][index]:.3f} ({self.spec.field(name).names[index]}); the "
+                    f"demonstrations lie within {low[index]:.3f} to {high[index]:.3f}. Move the robot there, or set "
+                    f"check_start to false."
+                )
+        return lines
+
+    def complete_tick_s(self) -> float:
+        """Return the newest time at which every field has a value."""
+        return min(stream.newest_s for stream in self.sampler.observation.values())
+
+    def due_tick_s(self, now_s: float) -> float | None:
+        """Return the newest tick that can be closed, if there is one; older ones that were missed are counted."""
+        if self.lockstep:
+            tick_s = self.complete_tick_s()
+            return tick_s if tick_s > self.last_tick_s + SAME_TIME_S else None
+        due = math.floor((now_s - self.spec.wait_s - self.last_tick_s + SAME_TIME_S) * self.spec.rate_hz)
+        if due < 1:
+            return None
+        self.counts["late"] += due - 1
+        return self.last_tick_s + due * self.spec.period_s
+
+    def step(self, now_s: float, monotonic_s: float, wait_s: float = 0.0) -> list[Command]:
+        """Close the tick that is due, ask the policy, and return what is to be published now.
+
+        Args:
+            now_s: on the ROS clock [s]; monotonic_s: on the monotonic clock [s].
+            wait_s: how long the answer may be waited for here [s].
+        """
+        if self.state is State.INACTIVE:
+            return []
+        tick_s = self.due_tick_s(now_s)
+        commands: list[Command] = []
+        if tick_s is not None:
+            if tick_s - self.last_tick_s > 1.5 * self.spec.period_s:
+                self.previous = None  # time went on without us: ramp in again
+            self.last_tick_s = tick_s
+            sample = self.sampler.sample(tick_s)
+            if self.may_run(sample, monotonic_s):
+                self.ask(sample)
+            else:
+                commands.append(self.hold(tick_s, monotonic_s))
+        return commands + self.answers(tick_s is not None, wait_s, monotonic_s)
+
+    def may_run(self, sample: Sample, monotonic_s: float) -> bool:
+        """Whether the sample is fit to act on; changes to holding, running or fault accordingly."""
+        if self.state is State.FAULT:
+            return False
+        silent = self.silent(monotonic_s)
+        if not silent and not sample.stale:
+            if self.state is State.HOLDING:
+                self.enter(State.RUNNING, "every observation is fresh again")
+            self.stale_since_s = None
+            return True
+        words = " ".join(silent) or self.stale_words(sample)
+        self.stale_since_s = monotonic_s if self.stale_since_s is None else self.stale_since_s
+        if monotonic_s - self.stale_since_s > GRACE_S:
+            self.enter(State.FAULT, f"held for more than {GRACE_S:.1f} s: {words}")
+        else:
+            self.enter(State.HOLDING, words)
+        return False
+
+    def stale_words(self, sample: Sample) -> str:
+        lines = []
+        for name in sample.stale:
+            field = self.spec.field(name)
+            age_s = sample.tick_s - sample.stamps_s.get(name, -math.inf)
+            lines.append(f"{name!r} ({field.topic}) is {age_s:.2f} s old; the limit is {field.max_age_s:.2f} s.")
+        return " ".join(lines)
+
+    def ask(self, sample: Sample) -> None:
+        self.tag += 1
+        self.asked[self.tag] = (sample.tick_s, max(self.heard_s.values()))
+        self.inference.request(self.tag, sample.values)
+
+    def answers(self, asked_now: bool, wait_s: float, monotonic_s: float) -> list[Command]:
+        """Return commands for the answers that are there; one too late is dropped and counted."""
+        commands = []
+        while self.asked:
+            answer = self.inference.result(wait_s if asked_now else 0.0)
+            if answer is None:
+                break
+            tag, action = answer
+            if tag not in self.asked:
+                continue  # asked for before an activation
+            tick_s, heard_s = self.asked.pop(tag)
+            if self.state is not State.RUNNING:
+                continue
+            if tick_s < self.last_tick_s - SAME_TIME_S:
+                self.counts["late"] += 1
+                continue
+            commands.append(self.checked(tick_s, action, heard_s))
+        return commands
+
+    def checked(self, tick_s: float, action: Mapping[str, Array], heard_s: float) -> Command:
+        """Return the policy's action within the limits, or a hold if it is not finite."""
+        if not all(np.isfinite(values).all() for values in action.values()):
+            self.counts["refused"] += 1
+            self.bad_actions += 1
+            if self.bad_actions >= BAD_ACTIONS:
+                self.enter(State.FAULT, f"the policy gave {self.bad_actions} actions in a row that are not finite.")
+            return self.hold(tick_s, heard_s)
+        self.bad_actions = 0
+        limited: dict[str, Array] = {}
+        for field in self.spec.action:
+            wanted = np.asarray(action[field.name], dtype=np.float64)
+            limited[field.name] = self.limit(field, wanted)
+        changed = any(
+            field.kind == "continuous" and np.abs(limited[field.name] - action[field.name]).max() > 1e-6
+            for field in self.spec.action
+        )
+        self.counts["limited"] += changed
+        self.counts["commands"] += 1
+        self.previous = limited
+        return Command(tick_s, limited, heard_s)
+
+    def limit(self, field: Field, wanted: Array) -> Array:
+        """Return the nearest value that obeys the field's limits from where the last command left it."""
+        if field.kind == "binary":
+            low, high = field.scale
+            return low if np.abs(wanted - low) < np.abs(wanted - high) else high
+        return limited(field, wanted, self.start_of(field), self.spec.period_s, self.speed_scale)
+
+    def start_of(self, field: Field) -> Array | None:
+        """Return the last command; before the first: standing still, or where the joints are measured."""
+        if self.previous is not None:
+            return self.previous[field.name]
+        if field.quantity == "velocity":
+            return np.zeros(field.width)
+        return self.measured(field)
+
+    def measured(self, field: Field) -> Array | None:
+        """Return the newest observation of the very numbers that a position action commands, if there is one."""
+        for stream in self.sampler.observation.values():
+            same = stream.field.names == field.names and stream.field.quantity == field.quantity
+            if same and stream.values:
+                return stream.values[-1].data
+        return None
+
+    def hold(self, tick_s: float, heard_s: float) -> Command:
+        """Return what keeps the robot where it is: zero velocity, or the last position; never zero positions."""
+        values: dict[str, Array] = {}
+        for field in self.spec.action:
+            if field.quantity == "velocity":
+                values[field.name] = np.zeros(field.width)
+                continue
+            last = self.previous[field.name] if self.previous is not None else self.measured(field)
+            if last is not None:
+                values[field.name] = last
+        self.previous = {**(self.previous or {}), **values} if len(values) == len(self.spec.action) else None
+        return Command(tick_s, values, heard_s)
+
+
+def limited(field: Field, wanted: Array, start: Array | None, period_s: float, speed_scale: float) -> Array:
+    """Return the value nearest to `wanted`, (width,), that obeys the field's limits one period after `start`.
+
+    For a velocity, `velocity` bounds the value and `acceleration` its change; for a position,
+    `position_low/high` bound the value and `velocity` its change. The scale's ends bound both.
+    """
+    low, high = field.scale
+    value = np.clip(wanted, low, high)
+    limits = field.limits
+    speed = None if limits.velocity is None else np.array(limits.velocity) * speed_scale
+    if field.quantity == "velocity":
+        step = None if limits.acceleration is None else np.array(limits.acceleration) * period_s
+        if speed is not None:
+            value = np.clip(value, -speed, speed)
+    else:
+        step = None if speed is None else speed * period_s
+        if limits.position_low is not None:
+            value = np.maximum(value, limits.position_low)
+        if limits.position_high is not None:
+            value = np.minimum(value, limits.position_high)
+    if step is not None and start is not None:
+        value = np.clip(value, start - step, start + step)
+    return np.asarray(value, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""What maps observation to action."""

@@ -1,0 +1,143 @@
+"""What the robot loads: a folder with policy.json and policy.onnx. Imports no torch.
+
+policy.json           network, robot spec, provenance, the ranges that were demonstrated
+policy.onnx           physical observation in, physical action out: one input and output per field
+weights.safetensors   the same network for torch, to go on training
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from imitation_ros.errors import BundleError, SpecError
+from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
+
+Array = NDArray[Any]
+
+FORMAT_VERSION = 1
+POLICY_JSON, POLICY_ONNX, WEIGHTS = "policy.json", "policy.onnx", "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """What policy.json says.
+
+    Attributes:
+        spec: what goes in and out, as it was when the data were recorded.
+        network: its kind and sizes.
+        provenance: data, config, versions, seeds and evaluation.
+        ranges: observation field name to [lowest, highest], each (width,): what was demonstrated.
+    """
+
+    spec: RobotSpec
+    network: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    ranges: Mapping[str, tuple[Array, Array]]
+
+
+def read_info(folder: Path) -> BundleInfo:
+    """Return what the bundle in a folder says of itself.
+
+    Raises:
+        BundleError: it is missing, broken, or newer than this package.
+    """
+    path = folder / POLICY_JSON
+    if not path.is_file():
+        raise BundleError(f"{folder} is no policy bundle: it has no {POLICY_JSON}. `imitation-ros train` makes one.")
+    try:
+        data = json.loads(path.read_text())
+        version = int(data["format_version"])
+        if version > FORMAT_VERSION:
+            raise BundleError(
+                f"{path} has format version {version}; this imitation_ros reads {FORMAT_VERSION}. Upgrade."
+            )
+        return BundleInfo(
+            spec=spec_from_yaml(data["robot_spec"], f"{path} (robot_spec)"),
+            network=data["network"],
+            provenance=data["provenance"],
+            ranges={name: (np.array(low), np.array(high)) for name, (low, high) in data["ranges"].items()},
+        )
+    except (ValueError, KeyError, TypeError, SpecError) as error:
+        raise BundleError(f"{path} is broken: {error!r}. Export the policy again.") from None
+
+
+def write_info(folder: Path, info: BundleInfo) -> None:
+    data = {
+        "format_version": FORMAT_VERSION,
+        "network": dict(info.network),
+        "robot_spec": info.spec.to_yaml(),
+        "provenance": dict(info.provenance),
+        "ranges": {name: [low.tolist(), high.tolist()] for name, (low, high) in info.ranges.items()},
+    }
+    (folder / POLICY_JSON).write_text(json.dumps(data, indent=2) + "\n")
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuse a bundle folder that exists, before any work is done.
+
+    Raises:
+        BundleError: it exists, or its parent is not writable.
+    """
+    if folder.exists():
+        raise BundleError(f"{folder} already exists. Choose another output, or move it away: no policy is overwritten.")
+    parent = next(path for path in folder.absolute().parents if path.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise BundleError(f"{folder} cannot be made: {parent} is not writable. Choose another output.")
+
+
+def publish_folder(part: Path, folder: Path) -> None:
+    """Give a complete bundle its name; until then it was `*.part`."""
+    if folder.exists():
+        shutil.rmtree(part)
+        raise BundleError(f"{folder} appeared meanwhile and is kept; choose another output.")
+    os.replace(part, folder)
+
+
+class OnnxPolicy:
+    """A bundle's policy on onnxruntime: the Policy that runs on a robot.
+
+    Args:
+        folder: the bundle.
+        threads: of one inference; 1 leaves the other cores to the robot.
+
+    Raises:
+        BundleError: the network does not load, or its inputs and outputs are not those of the spec.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self.info = read_info(folder)
+        self.spec = self.info.spec
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+        path = folder / POLICY_ONNX
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises its own types, a new one now and then
+            raise BundleError(f"{path} does not load: {error}. Export the policy again.") from None
+        self.check_fields(path, self.session.get_inputs(), [(f.name, f.width) for f in self.spec.observation])
+        self.check_fields(path, self.session.get_outputs(), [(f.name, f.width) for f in self.spec.action])
+        self.outputs = [field.name for field in self.spec.action]
+
+    @staticmethod
+    def check_fields(path: Path, found: list[Any], expected: list[tuple[str, int]]) -> None:
+        shapes = [(node.name, node.shape[-1]) for node in found]
+        if shapes != expected:
+            raise BundleError(f"{path} has {shapes}; the spec beside it says {expected}. Export the policy again.")
+
+    def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
+        """Return field name to action, (width,), physical; float32 as the network computes it."""
+        batch = {
+            field.name: np.asarray(observation[field.name], dtype=np.float32)[None] for field in self.spec.observation
+        }
+        actions = self.session.run(self.outputs, batch)
+        return {name: action[0] for name, action in zip(self.outputs, actions, strict=True)}

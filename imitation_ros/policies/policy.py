@@ -1,0 +1,119 @@
+"""Policies: from the observation of one tick to the action until the next.
+
+Shapes: B batch, F features, A an action field's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from imitation_ros.errors import BundleError
+from imitation_ros.policies.heads import CONTINUOUS, BinaryHead, Head
+from imitation_ros.policies.networks import ObservationEncoder, mlp
+from imitation_ros.policies.normalizer import Normalizer
+from imitation_ros.robot.spec import RobotSpec
+
+Array = NDArray[Any]
+
+
+class Policy(Protocol):
+    """What drives a robot, real or simulated: a learned policy, a bundle, or a scripted expert."""
+
+    def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
+        """Return field name to action, (width,), for field name to observation, (width,), both in physical units."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network of an MLP policy."""
+
+    hidden: tuple[int, ...] = (256, 256)
+    """sizes of the hidden layers"""
+    head: str = "deterministic"
+    """for continuous actions: deterministic (Huber loss), or gaussian (log-likelihood)"""
+    relative_positions: bool = True
+    """also feed the differences between positions in the same frame"""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": "mlp", **asdict(self), "hidden": list(self.hidden)}
+
+
+class MLPPolicy(nn.Module):
+    """Observation -> features -> MLP -> one head per action field; normalisation is inside.
+
+    Args:
+        spec: what goes in and out.
+        config: the network.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, spec: RobotSpec, config: NetworkConfig) -> None:
+        super().__init__()
+        if config.head not in CONTINUOUS:
+            raise BundleError(f"the head {config.head!r} is unknown; allowed: {', '.join(CONTINUOUS)}.")
+        self.spec, self.config = spec, config
+        self.encoder = ObservationEncoder(spec, config.relative_positions)
+        self.trunk = mlp(self.encoder.width, config.hidden)
+        last = config.hidden[-1]
+        self.heads = nn.ModuleDict()
+        self.normalizers = nn.ModuleDict()
+        for field in spec.action:
+            binary = field.kind == "binary"
+            self.heads[field.name] = BinaryHead(last) if binary else CONTINUOUS[config.head](last, field.width)
+            self.normalizers[field.name] = Normalizer(field.width, clip=None)
+            if binary:  # 0 and 1 mean the two ends: the same affine map, known instead of fitted
+                low, high = (torch.from_numpy(end).float() for end in field.scale)
+                self.normalizer(field.name).mean.copy_(low)
+                self.normalizer(field.name).std.copy_(high - low)
+
+    def head(self, name: str) -> Head:
+        head = self.heads[name]
+        assert isinstance(head, Head)
+        return head
+
+    def normalizer(self, name: str) -> Normalizer:
+        normalizer = self.normalizers[name]
+        assert isinstance(normalizer, Normalizer)
+        return normalizer
+
+    def fit(self, observations: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> None:
+        """Fit the normalisers to training data, (N, width) per field, in physical units."""
+        self.encoder.fit(observations)
+        for field in self.spec.action:
+            if field.kind == "continuous":
+                self.normalizer(field.name).fit(labels[field.name])
+
+    def targets(self, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return labels as the heads learn them: normalised, or 0 and 1 for a binary field."""
+        targets: dict[str, Tensor] = {}
+        for field in self.spec.action:
+            normal = self.normalizer(field.name)(labels[field.name])
+            targets[field.name] = (normal > 0.5).to(normal.dtype) if field.kind == "binary" else normal
+        return targets
+
+    def losses(self, features_BF: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return each action field's loss, a scalar; their sum is what BC minimises."""
+        hidden = self.trunk(features_BF)
+        return {name: self.head(name).loss(self.head(name)(hidden), targets[name]) for name in self.heads}
+
+    def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the most likely action per field, (B, A), in physical units."""
+        hidden = self.trunk(self.encoder(observation))
+        return {
+            name: self.normalizer(name).invert(self.head(name).mode(self.head(name)(hidden))) for name in self.heads
+        }
+
+    @torch.no_grad()
+    def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
+        batch = {name: torch.from_numpy(np.asarray(value, np.float32))[None] for name, value in observation.items()}
+        return {name: action[0].numpy() for name, action in self(batch).items()}

@@ -1,0 +1,299 @@
+"""Record a teleoperated robot: stamped values in, one HDF5 file per episode out. Needs no ROS."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitation_ros.data.hdf5 import EpisodeWriter, Row, episode_path
+from imitation_ros.errors import RecordingError
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.sampler import Sample, Sampler
+from imitation_ros.robot.spec import RobotSpec
+
+Array = NDArray[np.float64]
+
+EXECUTED = "/executed"
+"""Suffix of the streams that say what the robot was really told."""
+
+LEAST_FREE_BYTES = 200_000_000
+
+
+@dataclass
+class Open:
+    """The episode that is being recorded."""
+
+    writer: EpisodeWriter
+    start_s: float  # tick 0
+    steps: int = 0
+    stale: frozenset[str] = frozenset()
+    stale_ticks: int = 0
+    success: bool | None = None
+
+
+class Recorder:
+    """Turns stamped values into episode files, one per `start` ... `stop`.
+
+    States: idle; armed (started, waiting for the first command, which makes tick 0); recording.
+
+    Args:
+        spec: the fields to record.
+        output: the folder for the episodes; must not hold any yet, unless `append`.
+        task, operator: who did what; stored with each episode.
+        lockstep: close ticks by completeness (see Sampler), for a simulator that waits.
+        episode_s: longest episode [s]; at the limit it waits for `stop` or `discard`.
+
+    Raises:
+        RecordingError: the folder holds episodes or cannot be written to.
+    """
+
+    def __init__(
+        self,
+        spec: RobotSpec,
+        output: Path,
+        *,
+        append: bool = False,
+        task: str = "",
+        operator: str = "",
+        lockstep: bool = False,
+        episode_s: float | None = None,
+    ) -> None:
+        self.spec, self.output = spec, output
+        self.task, self.operator = task or spec.task, operator
+        self.lockstep = lockstep
+        self.limit_steps = None if episode_s is None else max(1, round(episode_s * spec.rate_hz))
+        self.next_index = prepare_folder(output, append)
+        actions = [*spec.action, *executed_fields(spec)]
+        self.sampler = Sampler(spec.observation, actions, spec.period_s, spec.wait_s, lockstep)
+        self.armed = False
+        self.open: Open | None = None
+        self.notices: list[str] = []
+
+    def put(self, name: str, data: Array, stamp_s: float | None, received_s: float) -> None:
+        """Take a value of a field (or of `field/executed`); the first command after `start` makes tick 0.
+
+        Raises:
+            MessageError: its stamp lies in the future.
+        """
+        self.sampler.put(name, data, stamp_s, received_s)
+        says_when = stamp_s is not None or not self.lockstep  # in lock-step only a header names the tick
+        if self.armed and name in self.sampler.action and says_when:
+            self.begin(received_s if stamp_s is None else stamp_s)
+
+    def silent_fields(self, now_s: float) -> list[str]:
+        """Return the observation fields that were not heard within their max_age_s, with how to look."""
+        silent = []
+        for name, stream in self.sampler.observation.items():
+            age_s = now_s - stream.newest_s
+            if stream.values and (self.lockstep or age_s <= max(stream.field.max_age_s, self.spec.wait_s)):
+                continue
+            heard = f"was last heard {age_s:.2f} s ago" if stream.values else "was never heard"
+            silent.append(f"{name!r} ({stream.field.topic}) {heard}: `ros2 topic hz {stream.field.topic}`")
+        return silent
+
+    def start(self, now_s: float) -> str:
+        """Arm the recorder: the next command begins an episode. Returns what happens next, in words.
+
+        Raises:
+            RecordingError: an episode is open, a field is silent, or the disk is nearly full.
+        """
+        if self.open is not None or self.armed:
+            raise RecordingError("an episode is already being recorded: call ~/stop or ~/discard first.")
+        silent = self.silent_fields(now_s)
+        if silent:
+            raise RecordingError("not started, because these fields are silent: " + "; ".join(silent) + ".")
+        free = shutil.disk_usage(self.output).free
+        if free < LEAST_FREE_BYTES:
+            raise RecordingError(
+                f"not started: {free / 1e6:.0f} MB are free in {self.output}; "
+                f"{LEAST_FREE_BYTES / 1e6:.0f} MB are needed. Make room."
+            )
+        if self.lockstep:
+            self.sampler.clear_commands()  # they are counted from here; in real time a held one stays in force
+        self.armed = True
+        return f"episode {self.next_index} is armed and begins with the first command"
+
+    def begin(self, start_s: float) -> None:
+        attributes = {
+            "task": self.task,
+            "operator": self.operator,
+            "started_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        }
+        writer = EpisodeWriter(episode_path(self.output, self.next_index), self.spec, attributes, timed=True)
+        self.armed, self.open = False, Open(writer, start_s)
+        self.sampler.start(start_s)
+
+    def close_ticks(self, now_s: float) -> None:
+        """Write every step that is due by now: by stamp, as many as there are."""
+        while self.open is not None and not self.full and self.step_due(self.open, now_s):
+            self.write_step(self.open)
+
+    def step_due(self, episode: Open, now_s: float) -> bool:
+        tick_s = self.sampler.tick_s(episode.steps)
+        return self.sampler.observation_due(tick_s, now_s) and self.sampler.command_due(tick_s, now_s)
+
+    def write_step(self, episode: Open) -> None:
+        tick_s = self.sampler.tick_s(episode.steps)
+        sample = self.sampler.sample(tick_s)
+        self.note_stale(episode, sample)
+        commands = {name: self.sampler.command(name, tick_s) for name in self.sampler.action}
+        action: dict[str, Array] = {}
+        executed: dict[str, Array] = {}
+        for field in self.spec.action:
+            data = commands[field.name].data
+            if data is None:  # a held command that nobody gave yet: the robot's own state is not known to us
+                self.notices.append(f"tick {episode.steps}: {field.name!r} was not commanded yet; the episode waits")
+                self.restart(episode)
+                return
+            told = commands.get(field.name + EXECUTED)
+            action[field.name] = data
+            executed[field.name] = data if told is None or told.data is None or told.silent else told.data
+        episode.writer.append(
+            Row(
+                tick_s=tick_s,
+                observation=sample.values,
+                action=action,
+                executed=executed,
+                stamps_s=sample.stamps_s,
+                received_s=sample.received_s,
+                silent={field.name: commands[field.name].silent for field in self.spec.action},
+            )
+        )
+        episode.steps += 1
+
+    def restart(self, episode: Open) -> None:
+        """Move tick 0 one tick on, while nothing is written yet."""
+        episode.start_s += self.spec.period_s
+        self.sampler.start(episode.start_s)
+
+    def note_stale(self, episode: Open, sample: Sample) -> None:
+        """Say once when a field falls silent and once when it is back; ages are in the file."""
+        stale = frozenset(sample.stale)
+        for name in stale - episode.stale:
+            age_s = sample.tick_s - sample.stamps_s[name]
+            limit_s = self.spec.field(name).max_age_s
+            topic = self.spec.field(name).topic
+            self.notices.append(
+                f"{name!r} ({topic}) is {age_s:.2f} s old; the limit is {limit_s:.2f} s. "
+                f"The tick is marked. Check `ros2 topic hz {topic}`."
+            )
+        for name in episode.stale - stale:
+            self.notices.append(f"{name!r} is fresh again.")
+        episode.stale = stale
+        episode.stale_ticks += bool(stale)
+
+    @property
+    def full(self) -> bool:
+        """Whether the open episode has reached its time limit."""
+        return self.open is not None and self.limit_steps is not None and self.open.steps >= self.limit_steps
+
+    def mark_success(self, success: bool = True) -> str:
+        if self.open is None:
+            raise RecordingError("no episode is open: call ~/start first.")
+        self.open.success = success
+        return f"episode {self.next_index} is marked a {'success' if success else 'failure'}"
+
+    def stop(self, now_s: float, ended_by: str = "operator") -> Path:
+        """Close the open episode and return its file.
+
+        Raises:
+            RecordingError: none is open, it has no step yet, or (lock-step) its last ticks are still to come.
+        """
+        episode = self.finish(now_s)
+        tick_s = self.sampler.tick_s(episode.steps)
+        sample = self.sampler.sample(tick_s)
+        final = Row(tick_s, sample.values, {}, {}, sample.stamps_s, sample.received_s, {})
+        attributes: dict[str, str | int | float | bool] = {
+            "ended_by": ended_by,
+            "stale_ticks": episode.stale_ticks,
+            "rewards_given": False,
+        }
+        if episode.success is not None:
+            attributes["success"] = episode.success
+        path = episode.writer.close(final, attributes)
+        self.open, self.next_index = None, self.next_index + 1
+        return path
+
+    def discard(self, now_s: float) -> str:
+        """Throw the open episode away; its number is used again."""
+        if self.armed:
+            self.armed = False
+            return "nothing was recorded yet; the recorder is idle"
+        self.finish(now_s, keep=False).writer.discard()
+        self.open = None
+        return f"episode {self.next_index} is discarded"
+
+    def finish(self, now_s: float, keep: bool = True) -> Open:
+        """Write what is due and return the open episode, if it can end now."""
+        self.close_ticks(now_s)
+        if self.armed and keep:
+            self.armed = False
+            raise RecordingError("nothing was recorded: no command came since ~/start.")
+        if self.open is None:
+            raise RecordingError("no episode is open: call ~/start first.")
+        if self.lockstep and self.limit_steps is not None:
+            tick_s = self.sampler.tick_s(self.open.steps)
+            if not self.full or not self.sampler.observation_due(tick_s, now_s):
+                raise RecordingError(f"still waiting for tick {self.open.steps} of {self.limit_steps}: call again.")
+        if keep and self.open.steps == 0:
+            raise RecordingError("the episode has no complete tick yet: call ~/stop a little later, or ~/discard.")
+        return self.open
+
+    def shut_down(self, now_s: float) -> Path | None:
+        """Close what is open when the node goes away; return its file, if it had a complete tick."""
+        if self.open is None:
+            return None
+        if self.open.steps == 0:
+            self.open.writer.discard()
+            self.open = None
+            return None
+        self.limit_steps = None  # what is there is what there will be
+        return self.stop(now_s, ended_by="shutdown")
+
+    def take_notices(self) -> list[str]:
+        """Return what happened since the last call, in words, for a log."""
+        notices, self.notices = self.notices, []
+        return notices
+
+    def summary(self) -> Mapping[str, str]:
+        """Return the state in words, for /diagnostics."""
+        state = "armed" if self.armed else "idle" if self.open is None else "recording"
+        steps = 0 if self.open is None else self.open.steps
+        return {"state": state, "episode": str(self.next_index), "ticks": str(steps), "output": str(self.output)}
+
+
+def executed_fields(spec: RobotSpec) -> list[Field]:
+    """Return a stream for every action whose executed value has a topic of its own."""
+    return [
+        replace(field, name=field.name + EXECUTED, topic=field.executed_topic)
+        for field in spec.action
+        if field.executed_topic is not None
+    ]
+
+
+def prepare_folder(output: Path, append: bool) -> int:
+    """Make the folder and return the number of its next episode; refuse before anything is recorded.
+
+    Raises:
+        RecordingError: it holds episodes and `append` is off, or it cannot be written to.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(f"the folder {output} cannot be made: {error.strerror}. Choose another output.") from None
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise RecordingError(f"the folder {output} is not writable. Choose another output, or `chmod u+w {output}`.")
+    names = [path.name.split(".")[0].removeprefix("episode_") for path in output.glob("episode_*.hdf5*")]
+    numbers = [int(name) for name in names if name.isdigit()]
+    if numbers and not append:
+        raise RecordingError(
+            f"{output} already holds {len(numbers)} episode(s). Choose another output, or set append to add to them."
+        )
+    return max(numbers, default=-1) + 1

@@ -1,0 +1,139 @@
+"""Train a policy from recordings: a dataset in, a bundle out. Needs no ROS."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from imitation_ros import __version__
+from imitation_ros.algorithms import bc
+from imitation_ros.console import bar
+from imitation_ros.data.dataset import data_hash, load_episodes, ranges_of, transitions
+from imitation_ros.data.episode import Episode
+from imitation_ros.errors import TrainingError
+from imitation_ros.policies.bundle import check_new_folder
+from imitation_ros.policies.checkpoint import save_bundle
+
+PARITY_SAMPLES = 64  # observations on which ONNX is compared with torch
+CURVES = "training.csv"
+
+
+def run_bc(
+    data: Path,
+    output: Path,
+    config: bc.Config,
+    device: str = "auto",
+    progress: Callable[[int, Mapping[str, float]], bool] = lambda update, measured: True,
+) -> Path:
+    """Clone the demonstrations of a dataset and write the policy's bundle.
+
+    Shows a progress bar, writes TensorBoard's files to `tensorboard/<name>` beside the bundle and the
+    curves to `training.csv` inside it.
+
+    Args:
+        data: one HDF5 file, or a folder of them; episodes marked as failures are left out.
+        output: the bundle's folder; must not exist.
+        config: the algorithm's settings.
+        device: auto, cpu or cuda.
+        progress: called now and then with the update and what was measured; False stops training.
+
+    Raises:
+        DataError, TrainingError, BundleError: see there; nothing is written then.
+    """
+    check_new_folder(output)
+    device = choose_device(device)
+    episodes = demonstrations(load_episodes(data), data)
+    rows = transitions(episodes)
+    curves: list[dict[str, float]] = []
+    with (
+        SummaryWriter(str(output.parent / "tensorboard" / output.name)) as board,
+        bar("training", config.updates) as shown,
+    ):
+
+        def report(update: int, measured: Mapping[str, float]) -> bool:
+            curves.append({"update": update, **measured})
+            for name, value in measured.items():
+                board.add_scalar(name, value, update)
+            shown.show(update, f"validation loss {measured.get('validation/loss', float('nan')):.4f}")
+            return progress(update, measured)
+
+        result = bc.train(rows, config, report, device)
+    provenance = {
+        "algorithm": "bc",
+        "config": asdict(config),
+        "data": {
+            "folder": str(data),
+            "sha256": data_hash(data),
+            "episodes": len(episodes),
+            "transitions": len(rows),
+            "training_episodes": result.training_episodes,
+            "validation_episodes": result.validation_episodes,
+        },
+        "training": {
+            "updates": result.updates,
+            "kept_update": result.best_update,
+            "validation_loss": result.validation_loss,
+            "device": device,
+        },
+        "versions": versions(),
+    }
+    samples = parity_samples(rows.observations)
+    folder = save_bundle(output, result.policy, provenance, ranges_of(rows), samples)
+    write_curves(folder / CURVES, curves)
+    return folder
+
+
+def demonstrations(episodes: list[Episode], data: Path) -> list[Episode]:
+    """Return the episodes to learn from: all that were not marked as failures.
+
+    Raises:
+        TrainingError: fewer than two are left, so that none could be held out.
+    """
+    kept = [episode for episode in episodes if episode.success is not False]
+    if len(kept) < 2:
+        raise TrainingError(
+            f"{data} holds {len(kept)} demonstration(s) ({len(episodes) - len(kept)} marked as failures); "
+            f"at least 2 are needed: one to learn from, one to hold out. Record more."
+        )
+    return kept
+
+
+def choose_device(device: str) -> str:
+    if device not in ("auto", "cpu", "cuda"):
+        raise TrainingError(f"the device {device!r} is unknown; allowed: auto, cpu, cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device is cuda, but torch sees no GPU. Install torch's CUDA build, or use auto.")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def parity_samples(observations: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    count = len(next(iter(observations.values())))
+    rows = torch.linspace(0, count - 1, min(PARITY_SAMPLES, count)).long()
+    return {name: value[rows].numpy() for name, value in observations.items()}
+
+
+def versions() -> dict[str, str]:
+    return {
+        "imitation_ros": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def write_curves(path: Path, curves: list[dict[str, float]]) -> None:
+    names = list(dict.fromkeys(name for row in curves for name in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(curves)
