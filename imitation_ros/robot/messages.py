@@ -10,6 +10,7 @@ if it has fixed ones, and a round trip in tests/robot/test_messages.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,7 @@ def read(message: Any, field: Field) -> Array:
 
 
 def write(message: Any, field: Field, values: Array) -> None:
-    """Fill an empty message of the field's type from values of shape (field.width,)."""
+    """Fill a message of the field's type from values of shape (field.width,); fields may share a JointState."""
     header = getattr(message, "header", None)
     if header is not None and field.frame is not None:
         header.frame_id = field.frame
@@ -124,8 +125,17 @@ def read_joint_state(message: Any, field: Field) -> Array:
 
 @writes("sensor_msgs/msg/JointState")
 def write_joint_state(message: Any, field: Field, values: Array) -> None:
-    message.name = list(field.names)
-    setattr(message, field.quantity or "position", values.tolist())
+    """Add the field's joints to a message that may hold others already; what nobody gave is NaN."""
+    names = [*message.name, *(name for name in field.names if name not in message.name)]
+    for quantity in ("position", "velocity", "effort"):
+        numbers = list(getattr(message, quantity))
+        if quantity != (field.quantity or "position") and not numbers:
+            continue  # an empty list says that a driver does not measure it
+        value_of = {**dict.fromkeys(names, math.nan), **dict(zip(message.name, numbers))}  # noqa: B905 may be empty
+        if quantity == (field.quantity or "position"):
+            value_of.update(zip(field.names, values.tolist(), strict=True))
+        setattr(message, quantity, [value_of[name] for name in names])
+    message.name = names
 
 
 @reads("geometry_msgs/msg/Twist")

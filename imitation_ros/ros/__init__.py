@@ -1,0 +1,1 @@
+"""The only folder that imports ROS: topics and services around the verbs."""

@@ -1,0 +1,107 @@
+"""What every node's start and end have in common: parameters, errors, Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import ParameterUninitializedException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from imitation_ros.errors import ImitationRosError, SpecError
+
+Parameters = Mapping[str, Any]
+
+
+def overrides(parameters: Parameters | None) -> list[Parameter]:
+    """Return parameters given from Python as rclpy takes them; None values are left out."""
+    return [Parameter(name, value=value) for name, value in (parameters or {}).items() if value is not None]
+
+
+def parameter(node: Node, name: str, default: Any, description: str) -> Any:
+    """Declare a parameter and return its value; its type is the default's."""
+    return node.declare_parameter(name, default, ParameterDescriptor(description=description)).value
+
+
+def required(node: Node, name: str, description: str) -> str:
+    """Declare a text parameter that has no default.
+
+    Raises:
+        SpecError: nobody set it.
+    """
+    descriptor = ParameterDescriptor(description=description)
+    try:
+        value = node.declare_parameter(name, Parameter.Type.STRING, descriptor).value
+    except ParameterUninitializedException:
+        value = None
+    if not value:
+        raise SpecError(
+            f"the parameter {name!r} of {node.get_name()} is not set: {description}. Give it as {name}:=... to "
+            f"`ros2 launch`, or as `--ros-args -p {name}:=...`."
+        )
+    return str(value)
+
+
+def spin(make: Callable[[], Any], work: Callable[[Any], None] | None = None, arguments: list[str] | None = None) -> int:
+    """Run one node until it is told to end; return the exit status.
+
+    A node may raise ImitationRosError to end itself: its words are printed, without a traceback. If it has
+    `close()`, that is called at the end in any case.
+
+    Args:
+        make: makes the node.
+        work: what the node does in a loop of its own, instead of being spun.
+        arguments: of ROS; those of the command line if None.
+    """
+    # our own handlers: rclpy's would pull the context away in the middle of a callback, or of a file
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    asked: list[int] = []
+
+    def end(number: int, frame: Any) -> None:
+        asked.append(number)
+        if work is not None or len(asked) > 1:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    node = None
+    try:
+        node = make()
+        if work is not None:
+            work(node)
+            return 0
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not asked:
+            executor.spin_once(timeout_sec=0.2)
+    except KeyboardInterrupt:
+        return 130
+    except ImitationRosError as error:
+        print(f"{'node' if node is None else node.get_name()}: {error}", file=sys.stderr, flush=True)
+        return 2
+    finally:
+        if node is not None and hasattr(node, "close"):
+            node.close()
+        rclpy.try_shutdown()
+    return 0
+
+
+def diagnostics(node: Node, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticArray:
+    """Return one status for /diagnostics."""
+    status = DiagnosticStatus(
+        level=level,
+        name=node.get_fully_qualified_name(),
+        message=message,
+        values=[KeyValue(key=name, value=str(value)) for name, value in values.items()],
+    )
+    array = DiagnosticArray(status=[status])
+    array.header.stamp = node.get_clock().now().to_msg()
+    return array

@@ -1,0 +1,172 @@
+"""Drive a robot with a policy bundle: a managed (lifecycle) node, which never activates itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from imitation_ros.deployment import Command, PolicyRunner, State
+from imitation_ros.errors import ImitationRosError
+from imitation_ros.policies.inference import InferenceProcess
+from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, spin
+from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscriptions, now_s, steady_timer
+
+LOOP_S = 0.005  # of the command loop: late by at most this much
+LEVELS = {State.FAULT: DiagnosticStatus.ERROR, State.HOLDING: DiagnosticStatus.WARN}
+
+
+class PolicyNode(LifecycleNode):
+    """configure loads and warms the policy; activate arms it; deactivate and every fault hold the robot."""
+
+    def __init__(self, parameters: Parameters | None = None) -> None:
+        super().__init__("policy", parameter_overrides=overrides(parameters))
+        self.bundle = parameter(self, "policy", "", "the policy bundle's folder")
+        self.lockstep = parameter(self, "lockstep", False, "answer every observation; the simulator waits")
+        self.speed_scale = parameter(self, "speed_scale", 1.0, "share of the velocity limits that is used, above 0")
+        self.check_start = parameter(self, "check_start", True, "refuse a start unlike every demonstration")
+        self.runner: PolicyRunner | None = None
+        self.inference: InferenceProcess | None = None
+        self.topics: FieldSubscriptions | None = None
+        self.commands: FieldPublishers | None = None
+        self.said = ""
+        self.status = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.state = self.create_publisher(String, "~/state", LATCHED)
+        self.create_service(Trigger, "~/stop", self.stop)
+        self.create_service(Trigger, "~/rearm", self.rearm)
+        steady_timer(self, LOOP_S, self.step)
+        steady_timer(self, 1.0, self.report)
+
+    def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self.inference = InferenceProcess(Path(self.bundle))
+            self.runner = PolicyRunner(
+                self.inference,
+                lockstep=self.lockstep,
+                speed_scale=self.speed_scale,
+                check_start=self.check_start,
+            )
+        except ImitationRosError as error:
+            return self.refuse(error)
+        spec = self.runner.spec
+        self.commands = FieldPublishers(self, spec.action)
+        self.topics = FieldSubscriptions(self, spec.observation, self.receive)
+        self.get_logger().info(f"configured: {self.bundle} for {spec.name} at {spec.rate_hz:g} Hz")
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        assert self.runner is not None
+        try:
+            self.check_topics()
+            self.runner.activate(now_s(self), time.monotonic())
+        except ImitationRosError as error:
+            return self.refuse(error)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        assert self.runner is not None
+        if not self.lockstep:  # a simulator that waits stands still by itself
+            self.publish([self.runner.hold(now_s(self), time.monotonic())])
+        self.runner.deactivate()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def check_topics(self) -> None:
+        """Refuse to activate against a second publisher, or topics that are not what the policy knows."""
+        assert self.runner is not None and self.topics is not None and self.commands is not None
+        against = self.topics.problems_of(self.runner.spec.observation)
+        for topic, publisher in self.commands.by_topic.items():
+            others = self.count_publishers(publisher.topic_name) - 1
+            if others > 0:
+                against.append(
+                    f"{others} other node(s) publish on {topic}, and two cannot drive one robot: "
+                    f"`ros2 topic info -v {topic}` shows who."
+                )
+        if against:
+            raise ImitationRosError("not activated: " + " ".join(against))
+
+    def receive(self, name: str, data: np.ndarray, stamp_s: float | None, received_s: float, heard_s: float) -> None:
+        assert self.runner is not None
+        self.runner.put(name, data, stamp_s, received_s, heard_s)
+        if self.lockstep:
+            self.step()
+
+    def step(self) -> None:
+        """Publish what is due: at every tick, and when a late answer has come."""
+        if self.runner is None:
+            return
+        # an MLP answers in well under a millisecond, so it is worth waiting a little; the loop stays alive
+        wait_s = 10.0 if self.lockstep else min(0.25 * self.runner.spec.period_s, 0.01)
+        try:
+            self.publish(self.runner.step(now_s(self), time.monotonic(), wait_s))
+        except ImitationRosError as error:
+            self.runner.enter(State.FAULT, str(error))
+        self.announce()
+
+    def publish(self, commands: list[Command]) -> None:
+        assert self.runner is not None and self.commands is not None
+        for command in commands:
+            self.commands.publish(dict(command.values), command.tick_s)
+            self.runner.latencies_s.append(time.monotonic() - command.heard_s)
+
+    def stop(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
+        """Hold until ~/rearm; works in every state."""
+        if self.runner is not None:
+            self.publish([self.runner.hold(now_s(self), time.monotonic())])
+            self.runner.stop()
+        self.announce()
+        answer.success, answer.message = True, "stopped; call ~/rearm, then activate again"
+        return answer
+
+    def rearm(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
+        if self.runner is not None:
+            self.runner.rearm()
+        answer.success, answer.message = True, "rearmed; deactivate and activate the node to go on"
+        return answer
+
+    def announce(self) -> None:
+        """Say every change of state, with its reason."""
+        assert self.runner is not None
+        said = f"{self.runner.state.value}: {self.runner.reason}"
+        if said != self.said:
+            self.said = said
+            self.state.publish(String(data=said))
+            log = self.get_logger()
+            (log.info if self.runner.state in (State.RUNNING, State.INACTIVE) else log.warning)(said)
+
+    def report(self) -> None:
+        if self.runner is None:
+            self.status.publish(diagnostics(self, DiagnosticStatus.OK, "not configured", {}))
+            return
+        p50, p99 = np.percentile(self.runner.latencies_s, [50, 99]) if self.runner.latencies_s else (np.nan, np.nan)
+        values = {**self.runner.counts, "latency_p50_s": f"{p50:.5f}", "latency_p99_s": f"{p99:.5f}"}
+        level = LEVELS.get(self.runner.state, DiagnosticStatus.OK)
+        self.status.publish(diagnostics(self, level, f"{self.runner.state.value}: {self.runner.reason}", values))
+
+    def refuse(self, error: ImitationRosError) -> TransitionCallbackReturn:
+        self.said = str(error)
+        self.state.publish(String(data=self.said))
+        self.get_logger().error(self.said)
+        return TransitionCallbackReturn.FAILURE
+
+    def close(self) -> None:
+        if self.inference is not None:
+            self.inference.close()
+        self.runner = self.inference = None
+
+
+def main() -> None:
+    sys.exit(spin(PolicyNode))
+
+
+if __name__ == "__main__":
+    main()

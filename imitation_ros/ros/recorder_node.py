@@ -1,0 +1,101 @@
+"""Record a teleoperated robot: topics in, one HDF5 file per episode out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from imitation_ros.errors import ImitationRosError
+from imitation_ros.recording import Recorder, executed_fields
+from imitation_ros.robot.spec import load_spec
+from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
+from imitation_ros.ros.topics import FieldSubscriptions, now_s, steady_timer
+
+
+class RecorderNode(Node):
+    """Record a teleoperated robot: topics in, one HDF5 file per episode out."""
+
+    def __init__(self, parameters: Parameters | None = None) -> None:
+        super().__init__("recorder", parameter_overrides=overrides(parameters))
+        spec = load_spec(required(self, "setup", "a name in config/setups, or the path of a setup"))
+        episode_s = parameter(self, "episode_s", 0.0, "longest episode [s]; 0: no limit")
+        self.recorder = Recorder(
+            spec,
+            Path(required(self, "output", "the folder for the episodes")),
+            append=parameter(self, "append", False, "add to a folder that already holds episodes"),
+            task=parameter(self, "task", "", "what is demonstrated; the setup's task if empty"),
+            operator=parameter(self, "operator", "", "who demonstrates"),
+            lockstep=parameter(self, "lockstep", False, "the simulator waits for each command"),
+            episode_s=episode_s or None,
+        )
+        commands = [*spec.action, *executed_fields(spec)]
+        self.fields = [*spec.observation, *commands]
+        self.topics = FieldSubscriptions(self, spec.observation, self.receive, optional=commands)
+        self.status = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        steady_timer(self, spec.period_s / 2, self.close_ticks)
+        steady_timer(self, 1.0, self.report)
+        self.create_service(Trigger, "~/start", lambda _, answer: self.answer(answer, self.start))
+        self.create_service(Trigger, "~/stop", lambda _, answer: self.answer(answer, self.stop))
+        self.create_service(Trigger, "~/discard", lambda _, answer: self.answer(answer, self.discard))
+        self.create_service(Trigger, "~/mark_success", lambda _, answer: self.answer(answer, self.mark_success))
+        self.get_logger().info(f"ready: {spec.name} at {spec.rate_hz:g} Hz into {self.recorder.output}")
+
+    def receive(self, name: str, data, stamp_s: float | None, received_s: float, heard_s: float) -> None:
+        self.recorder.put(name, data, stamp_s, received_s)
+        if self.recorder.lockstep:
+            self.close_ticks()
+
+    def close_ticks(self) -> None:
+        self.recorder.close_ticks(now_s(self))
+        for notice in self.recorder.take_notices():
+            self.get_logger().warning(notice)
+
+    def start(self) -> str:
+        try:
+            return self.recorder.start(now_s(self))
+        except ImitationRosError as error:
+            problems = "; ".join(self.topics.problems_of(self.fields))
+            raise type(error)(f"{error} {problems}".strip()) from None
+
+    def stop(self) -> str:
+        path = self.recorder.stop(now_s(self))
+        self.get_logger().info(f"saved {path}")
+        return f"saved {path}"
+
+    def discard(self) -> str:
+        return self.recorder.discard(now_s(self))
+
+    def mark_success(self) -> str:
+        return self.recorder.mark_success()
+
+    def answer(self, answer: Trigger.Response, act) -> Trigger.Response:
+        """Fill a service's answer with what happened, or with why it did not."""
+        try:
+            answer.success, answer.message = True, act()
+        except ImitationRosError as error:
+            answer.success, answer.message = False, str(error)
+        return answer
+
+    def report(self) -> None:
+        problems = self.topics.problems_of(self.fields)
+        level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
+        received = {f"received {topic}": count for topic, count in self.topics.received.items()}
+        message = "; ".join(problems) or self.recorder.summary()["state"]
+        self.status.publish(diagnostics(self, level, message, {**self.recorder.summary(), **received}))
+
+    def close(self) -> None:
+        path = self.recorder.shut_down(now_s(self))
+        if path is not None:
+            print(f"recorder: the open episode was kept as {path}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    sys.exit(spin(RecorderNode))
+
+
+if __name__ == "__main__":
+    main()

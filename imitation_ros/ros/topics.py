@@ -1,0 +1,171 @@
+"""Topics of a robot spec: subscriptions that find their publisher, and say what is wrong with it."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from imitation_ros.errors import MessageError
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.messages import header_stamp_s, read, write
+
+OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
+"""Called with the field's name, its values, the stamp (None without one), received and monotonic time [s]."""
+
+DEPTH = 200  # a burst of a second at 200 Hz is kept; stamps, not arrival, say when a value is from
+LOOK_EVERY_S = 0.1  # for publishers
+SILENT_AFTER_S = 1.0
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def message_class(message_type: str) -> Any:
+    """Return the class of a type such as sensor_msgs/msg/JointState."""
+    package, _, name = message_type.split("/")
+    return getattr(importlib.import_module(f"{package}.msg"), name)
+
+
+def now_s(node: Node) -> float:
+    """Return the time on the node's ROS clock [s]."""
+    return node.get_clock().now().nanoseconds * 1e-9
+
+
+def to_stamp(time_s: float) -> Time:
+    nanoseconds = round(time_s * 1e9)
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def steady_timer(node: Node, period_s: float, callback: Callable[[], None]) -> None:
+    """Call back on the wall's clock: a /clock that stands still must not stop a watchdog."""
+    node.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+
+class FieldSubscriptions:
+    """Subscribes to the topics of fields, each as soon as it has a publisher.
+
+    Reliable where every publisher offers it, best effort otherwise. What stands against a topic (no
+    publisher, another type, other joint names, another frame, silence) is in `problems`, in words.
+
+    Args:
+        node: whose topics they are.
+        expected: what should be heard all the time; several may share a topic.
+        on_value: called for each value of each field.
+        optional: what may be silent, such as commands.
+    """
+
+    def __init__(
+        self, node: Node, expected: Iterable[Field], on_value: OnValue, optional: Iterable[Field] = ()
+    ) -> None:
+        self.node, self.on_value = node, on_value
+        self.fields_of: dict[str, list[Field]] = {}
+        expected = tuple(expected)
+        for field in (*expected, *optional):
+            self.fields_of.setdefault(field.topic, []).append(field)
+        self.expected = {field.topic for field in expected}
+        self.subscriptions: dict[str, Any] = {}
+        self.problems: dict[str, str] = {}
+        self.received: dict[str, int] = dict.fromkeys(self.fields_of, 0)
+        self.last_s: dict[str, float] = dict.fromkeys(self.fields_of, time.monotonic())
+        self.announced: set[str] = set()
+        steady_timer(node, LOOK_EVERY_S, self.look)
+
+    def look(self) -> None:
+        """Subscribe to what has appeared, and say once what is wrong."""
+        for topic, fields in self.fields_of.items():
+            if topic not in self.subscriptions:
+                self.subscribe(topic, fields)
+            silent_s = time.monotonic() - self.last_s[topic]
+            if silent_s > SILENT_AFTER_S and topic in self.subscriptions and topic in self.expected:
+                self.problems[topic] = f"{topic} has been silent for {silent_s:.0f} s: `ros2 topic hz {topic}`"
+        for topic, problem in self.problems.items():
+            if topic not in self.announced:
+                self.node.get_logger().warning(problem)
+                self.announced.add(topic)
+
+    def subscribe(self, topic: str, fields: list[Field]) -> None:
+        publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
+        if not publishers:
+            if topic in self.expected and time.monotonic() - self.last_s[topic] > 0.5 * SILENT_AFTER_S:
+                self.problems[topic] = f"{topic} has no publisher yet: `ros2 topic list` shows what there is"
+            return
+        types = sorted({info.topic_type for info in publishers})
+        if types != [fields[0].type]:
+            self.problems[topic] = (
+                f"{topic} is published as {' and '.join(types)}; the spec says {fields[0].type} ({fields[0].file}). "
+                f"`ros2 topic info -v {topic}` shows who publishes it"
+            )
+            return
+        reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
+        policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        self.problems.pop(topic, None)
+        self.announced.discard(topic)
+        self.last_s[topic] = time.monotonic()
+        self.subscriptions[topic] = self.node.create_subscription(
+            message_class(fields[0].type),
+            topic,
+            lambda message, topic=topic: self.receive(topic, message),
+            QoSProfile(depth=DEPTH, reliability=policy),
+        )
+
+    def receive(self, topic: str, message: Any) -> None:
+        heard_s, received_s = time.monotonic(), now_s(self.node)
+        self.received[topic] += 1
+        self.last_s[topic] = heard_s
+        try:
+            for field in self.fields_of[topic]:
+                stamp_s = header_stamp_s(message) if field.stamp == "header" else None
+                self.on_value(field.name, read(message, field), stamp_s, received_s, heard_s)
+        except MessageError as error:
+            self.problems[topic] = str(error)
+            return
+        if topic in self.problems:
+            self.problems.pop(topic)
+            self.announced.discard(topic)
+
+    def problems_of(self, fields: Iterable[Field]) -> list[str]:
+        """Return what stands against some of the fields, in words."""
+        return [self.problems[topic] for topic in {field.topic: None for field in fields} if topic in self.problems]
+
+
+class FieldPublishers:
+    """Publishes fields on their topics, reliably."""
+
+    def __init__(self, node: Node, fields: Iterable[Field], prefix: str = "") -> None:
+        self.node = node
+        self.fields = {field.name: field for field in fields}
+        self.by_topic: dict[str, Publisher] = {}
+        for field in self.fields.values():
+            if field.topic not in self.by_topic:
+                self.by_topic[field.topic] = node.create_publisher(
+                    message_class(field.type), prefix + field.topic, DEPTH
+                )
+
+    def publish(self, values: dict[str, np.ndarray], stamp_s: float) -> None:
+        """Publish field name to values, (width,), physical; stamped where the type has a header."""
+        messages: dict[str, Any] = {}
+        for name, data in values.items():
+            field = self.fields[name]
+            if field.topic not in messages:
+                messages[field.topic] = message_class(field.type)()
+            message = messages[field.topic]
+            if hasattr(message, "header"):
+                message.header.stamp = to_stamp(stamp_s)
+            write(message, field, data)
+        for topic, message in messages.items():
+            self.by_topic[topic].publish(message)
+
+    def unheard(self) -> list[str]:
+        """Return the topics that not every subscriber in the graph is connected to yet, or that have none."""
+        return [
+            topic
+            for topic, publisher in self.by_topic.items()
+            if publisher.get_subscription_count() < max(1, self.node.count_subscribers(publisher.topic_name))
+        ]
