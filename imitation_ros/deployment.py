@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from imitation_ros.errors import DeploymentError
 from imitation_ros.policies.bundle import BundleInfo
+from imitation_ros.readiness import silent_fields, unlike_demonstrations, unstoppable_actions
 from imitation_ros.robot.field import Field
+from imitation_ros.robot.limits import limited
 from imitation_ros.robot.sampler import SAME_TIME_S, Sample, Sampler
 
 Array = NDArray[np.float64]
 
 GRACE_S = 1.0  # a stale observation for longer than this is a fault, which somebody has to look at
-START_MARGIN = 0.1  # of a number's demonstrated range, beyond which a start is unlike every demonstration
-START_FLOOR = 0.02  # in the field's unit: a number that was constant in the data may still differ a little
 BAD_ACTIONS = 5  # in a row; one may be a glitch, more are a broken network
 
 
@@ -101,9 +101,10 @@ class PolicyRunner:
         """
         if self.state is State.FAULT:
             raise DeploymentError(f"there is a fault: {self.reason} Mend it, then call ~/rearm.")
-        against = [*self.unstoppable(), *self.silent(monotonic_s)]
+        against = [*unstoppable_actions(self.spec), *self.silent(monotonic_s)]
         if not against and self.check_start:
-            against = self.unlike_demonstrations(now_s)
+            sample = self.sampler.sample(self.complete_tick_s() if self.lockstep else now_s - self.spec.wait_s)
+            against = unlike_demonstrations(self.spec, sample, self.inference.info.ranges)
         if against:
             raise DeploymentError("not activated: " + " ".join(against))
         self.previous, self.last_tick_s, self.stale_since_s, self.bad_actions = None, -math.inf, None, 0
@@ -131,44 +132,15 @@ class PolicyRunner:
         self.counts["holds"] += state is State.HOLDING and self.state is not State.HOLDING
         self.state, self.reason = state, reason
 
-    def unstoppable(self) -> list[str]:
-        """A velocity that nobody stops when this node dies goes on for ever."""
-        return [
-            f"{field.name!r} is a velocity and has no downstream_timeout_s: nobody would stop the robot if this node "
-            f"died. Find out after how long the robot stops by itself, and write it into {field.file}."
-            for field in self.spec.action
-            if field.quantity == "velocity" and field.downstream_timeout_s is None
-        ]
-
     def silent(self, monotonic_s: float) -> list[str]:
-        lines = []
-        for field in self.spec.observation:
-            age_s = monotonic_s - self.heard_s.get(field.name, -math.inf)
-            if age_s <= self.heard_limit_s(field):
-                continue
-            heard = "was never heard" if math.isinf(age_s) else f"was last heard {age_s:.2f} s ago"
-            lines.append(f"{field.name!r} ({field.topic}) {heard}: `ros2 topic hz {field.topic}`.")
-        return lines
+        ages_s = {field.name: monotonic_s - self.heard_s.get(field.name, -math.inf) for field in self.spec.observation}
+        return silent_fields(
+            self.spec, ages_s, {field.name: self.heard_limit_s(field) for field in self.spec.observation}
+        )
 
     def heard_limit_s(self, field: Field) -> float:
         """In lock-step the simulator waits for us, so only a field never heard is silent."""
         return math.inf if self.lockstep and field.name in self.heard_s else field.max_age_s + self.spec.period_s
-
-    def unlike_demonstrations(self, now_s: float) -> list[str]:
-        sample = self.sampler.sample(self.complete_tick_s() if self.lockstep else now_s - self.spec.wait_s)
-        lines = []
-        for name, (low, high) in self.inference.info.ranges.items():
-            if name not in sample.values:
-                continue
-            margin = np.maximum(START_MARGIN * (high - low), START_FLOOR)
-            outside = (sample.values[name] < low - margin) | (sample.values[name] > high + margin)
-            for index in np.flatnonzero(outside)[:1]:
-                lines.append(
-                    f"{name!r} starts at {sample.values[name][index]:.3f} ({self.spec.field(name).names[index]}); the "
-                    f"demonstrations lie within {low[index]:.3f} to {high[index]:.3f}. Move the robot there, or set "
-                    f"check_start to false."
-                )
-        return lines
 
     def complete_tick_s(self) -> float:
         """Return the newest time at which every field has a value."""
@@ -266,18 +238,15 @@ class PolicyRunner:
                 self.enter(State.FAULT, f"the policy gave {self.bad_actions} actions in a row that are not finite.")
             return self.hold(tick_s, heard_s)
         self.bad_actions = 0
-        limited: dict[str, Array] = {}
-        for field in self.spec.action:
-            wanted = np.asarray(action[field.name], dtype=np.float64)
-            limited[field.name] = self.limit(field, wanted)
-        changed = any(
-            field.kind == "continuous" and np.abs(limited[field.name] - action[field.name]).max() > 1e-6
+        values = {
+            field.name: self.limit(field, np.asarray(action[field.name], dtype=np.float64))
             for field in self.spec.action
-        )
-        self.counts["limited"] += changed
+        }
+        continuous = [field.name for field in self.spec.action if field.kind == "continuous"]
+        self.counts["limited"] += any(np.abs(values[name] - action[name]).max() > 1e-6 for name in continuous)
         self.counts["commands"] += 1
-        self.previous = limited
-        return Command(tick_s, limited, heard_s)
+        self.previous = values
+        return Command(tick_s, values, heard_s)
 
     def limit(self, field: Field, wanted: Array) -> Array:
         """Return the nearest value that obeys the field's limits from where the last command left it."""
@@ -314,28 +283,3 @@ class PolicyRunner:
                 values[field.name] = last
         self.previous = {**(self.previous or {}), **values} if len(values) == len(self.spec.action) else None
         return Command(tick_s, values, heard_s)
-
-
-def limited(field: Field, wanted: Array, start: Array | None, period_s: float, speed_scale: float) -> Array:
-    """Return the value nearest to `wanted`, (width,), that obeys the field's limits one period after `start`.
-
-    For a velocity, `velocity` bounds the value and `acceleration` its change; for a position,
-    `position_low/high` bound the value and `velocity` its change. The scale's ends bound both.
-    """
-    low, high = field.scale
-    value = np.clip(wanted, low, high)
-    limits = field.limits
-    speed = None if limits.velocity is None else np.array(limits.velocity) * speed_scale
-    if field.quantity == "velocity":
-        step = None if limits.acceleration is None else np.array(limits.acceleration) * period_s
-        if speed is not None:
-            value = np.clip(value, -speed, speed)
-    else:
-        step = None if speed is None else speed * period_s
-        if limits.position_low is not None:
-            value = np.maximum(value, limits.position_low)
-        if limits.position_high is not None:
-            value = np.minimum(value, limits.position_high)
-    if step is not None and start is not None:
-        value = np.clip(value, start - step, start + step)
-    return np.asarray(value, dtype=np.float64)

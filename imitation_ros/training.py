@@ -50,6 +50,7 @@ def run_bc(
     """
     check_new_folder(output)
     device = choose_device(device)
+    torch.set_num_threads(config.threads)
     episodes = demonstrations(load_episodes(data), data)
     rows = transitions(episodes)
     curves: list[dict[str, float]] = []

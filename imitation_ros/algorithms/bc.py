@@ -44,6 +44,8 @@ class Config:
     """the policy's network"""
     seed: int = 0
     """of the weights, the batches and the split"""
+    threads: int = 1
+    """of the processor; two are hardly faster for such small networks, and ten times slower on a busy machine"""
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ class OnnxPolicy:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
+        self.folder, self.threads = folder, threads
         self.info = read_info(folder)
         self.spec = self.info.spec
         options = onnxruntime.SessionOptions()
@@ -127,6 +128,10 @@ class OnnxPolicy:
         self.check_fields(path, self.session.get_inputs(), [(f.name, f.width) for f in self.spec.observation])
         self.check_fields(path, self.session.get_outputs(), [(f.name, f.width) for f in self.spec.action])
         self.outputs = [field.name for field in self.spec.action]
+
+    def __reduce__(self) -> tuple[type[OnnxPolicy], tuple[Path, int]]:
+        """A worker process loads the bundle itself."""
+        return OnnxPolicy, (self.folder, self.threads)
 
     @staticmethod
     def check_fields(path: Path, found: list[Any], expected: list[tuple[str, int]]) -> None:

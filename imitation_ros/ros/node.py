@@ -63,11 +63,13 @@ def spin(make: Callable[[], Any], work: Callable[[Any], None] | None = None, arg
     """
     # our own handlers: rclpy's would pull the context away in the middle of a callback, or of a file
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    asked: list[int] = []
+    # asked once is enough: a launch and the terminal both send SIGINT, and a file may be closing
+    asked = False
 
     def end(number: int, frame: Any) -> None:
-        asked.append(number)
-        if work is not None or len(asked) > 1:
+        nonlocal asked
+        first, asked = not asked, True
+        if work is not None and first:
             raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):

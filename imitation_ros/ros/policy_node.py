@@ -135,13 +135,19 @@ class PolicyNode(LifecycleNode):
 
     def announce(self) -> None:
         """Say every change of state, with its reason."""
-        assert self.runner is not None
-        said = f"{self.runner.state.value}: {self.runner.reason}"
-        if said != self.said:
-            self.said = said
-            self.state.publish(String(data=said))
-            log = self.get_logger()
-            (log.info if self.runner.state in (State.RUNNING, State.INACTIVE) else log.warning)(said)
+        if self.runner is not None:
+            state = self.runner.state
+            self.say(f"{state.value}: {self.runner.reason}", alarming=state in (State.HOLDING, State.FAULT))
+
+    def say(self, words: str, alarming: bool) -> None:
+        if words == self.said:
+            return
+        self.said = words
+        self.state.publish(String(data=words))
+        if alarming:
+            self.get_logger().warning(words)
+        else:  # rclpy remembers the severity of a line of code, so each has its own
+            self.get_logger().info(words)
 
     def report(self) -> None:
         if self.runner is None:
@@ -153,9 +159,10 @@ class PolicyNode(LifecycleNode):
         self.status.publish(diagnostics(self, level, f"{self.runner.state.value}: {self.runner.reason}", values))
 
     def refuse(self, error: ImitationRosError) -> TransitionCallbackReturn:
-        self.said = str(error)
-        self.state.publish(String(data=self.said))
-        self.get_logger().error(self.said)
+        """Say once why not, and stay where the node was."""
+        if self.runner is not None:
+            self.runner.deactivate(str(error))
+        self.say(f"refused: {error}" if self.runner is None else f"{self.runner.state.value}: {error}", alarming=True)
         return TransitionCallbackReturn.FAILURE
 
     def close(self) -> None:

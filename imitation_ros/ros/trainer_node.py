@@ -26,7 +26,8 @@ class TrainerNode(Node):
         recipe = parameter(self, "recipe", "bc", "a name in config/training, or the path of a recipe")
         seed = parameter(self, "seed", 0, "of weights, batches and the split into training and validation")
         self.device = parameter(self, "device", "auto", "auto, cpu or cuda")
-        self.config = load_recipe(recipe, {"seed": seed})
+        updates = parameter(self, "updates", 0, "of the weights; 0: as many as the recipe says")
+        self.config = load_recipe(recipe, {"seed": seed, **({"updates": updates} if updates else {})})
         self.cancelled = False
         self.status = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_service(Trigger, "~/cancel", self.cancel)

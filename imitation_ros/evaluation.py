@@ -1,0 +1,47 @@
+"""Evaluate a policy in the simulator, without ROS: a bundle or the expert in, a success rate out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from imitation_ros.console import console
+from imitation_ros.envs.evaluate import Evaluation, evaluate
+from imitation_ros.envs.tasks import Expert
+from imitation_ros.errors import BundleError, SpecError
+from imitation_ros.policies.bundle import OnnxPolicy
+from imitation_ros.policies.policy import Policy
+from imitation_ros.robot.spec import load_spec
+
+EXPERT = "expert"
+
+
+def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance: bool, workers: int) -> Evaluation:
+    """Run a policy on fixed test starts, and print how often it succeeds.
+
+    Args:
+        policy: a bundle's folder, or "expert".
+        setup: whose robot, scene and task; the bundle's own if empty.
+        starts: how many of the test starts.
+
+    Raises:
+        BundleError: the bundle means something else than the setup.
+        SpecError: the expert has no setup to work in.
+    """
+    driver: Policy
+    if str(policy) == EXPERT:
+        if not setup:
+            raise SpecError("the expert needs a setup: add `--setup panda_reach`, or another.")
+        driver = Expert(load_spec(setup).task)
+    else:
+        driver = OnnxPolicy(policy)
+        setup = setup or driver.spec.name
+        differences = driver.spec.differences(load_spec(setup))
+        if differences:
+            raise BundleError(f"{policy} and the setup {setup} mean different things: {'; '.join(differences[:5])}.")
+    started_s = time.monotonic()
+    with console.status(f"{starts} episodes of {setup} in {workers} processes"):
+        evaluation = evaluate(setup, driver, starts, seed, "test", workers, disturbance)
+    wall_s = time.monotonic() - started_s
+    console.print(f"{setup}: {evaluation} succeeded{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.")
+    return evaluation

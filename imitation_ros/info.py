@@ -1,0 +1,83 @@
+"""Say what a recording, a policy bundle or a setup holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from imitation_ros.console import console
+from imitation_ros.data.episode import Episode
+from imitation_ros.data.hdf5 import dataset_files, read_episodes
+from imitation_ros.policies.bundle import POLICY_JSON, BundleInfo, read_info
+from imitation_ros.robot.spec import RobotSpec, load_spec
+
+
+def show(path: str) -> None:
+    """Print a summary of a dataset, a bundle, or the setup of that name."""
+    folder = Path(path)
+    if (folder / POLICY_JSON).is_file():
+        show_bundle(folder, read_info(folder))
+    elif folder.is_dir() or folder.suffix == ".hdf5":
+        episodes = [episode for file in dataset_files(folder) for episode in read_episodes(file)]
+        show_dataset(folder, episodes)
+    else:
+        show_spec(load_spec(path))
+
+
+def show_dataset(path: Path, episodes: list[Episode]) -> None:
+    spec, steps = episodes[0].spec, [episode.steps for episode in episodes]
+    marked = [episode.success for episode in episodes]
+    size = sum(file.stat().st_size for file in dataset_files(path))
+    console.print(
+        f"[bold]{path}[/bold]: {len(episodes)} episode(s) of {spec.name} at {spec.rate_hz:g} Hz, {sum(steps)} ticks "
+        f"({min(steps)} to {max(steps)} each, {sum(steps) / spec.rate_hz:.0f} s in all), {size / 1e6:.1f} MB"
+    )
+    console.print(
+        f"marked a success: {marked.count(True)}, a failure: {marked.count(False)}, not marked: {marked.count(None)}"
+    )
+    table = Table("field", "role", "unit", "lowest", "highest", "oldest value")
+    for field in spec.observation:
+        values = np.concatenate([episode.observations[field.name] for episode in episodes])
+        timed = [episode.timing for episode in episodes if episode.timing is not None]
+        oldest = f"{max(timing.age_s(field.name).max() for timing in timed):.3f} s" if timed else ""
+        table.add_row(field.name, "observation", field.unit, *bounds(values), oldest)
+    for field in spec.action:
+        values = np.concatenate([episode.actions[field.name] for episode in episodes])
+        timed = [episode.timing for episode in episodes if episode.timing is not None]
+        silent = sum(int(timing.silent[field.name].sum()) for timing in timed)
+        table.add_row(field.name, "action", field.unit, *bounds(values), f"{silent} silent ticks")
+    console.print(table)
+
+
+def bounds(values: np.ndarray[Any, Any]) -> tuple[str, str]:
+    return numbers(values.min(axis=0)), numbers(values.max(axis=0))
+
+
+def numbers(row: np.ndarray[Any, Any]) -> str:
+    return " ".join(f"{value:.3g}" for value in row)
+
+
+def show_bundle(path: Path, info: BundleInfo) -> None:
+    provenance = info.provenance
+    data, training = provenance.get("data", {}), provenance.get("training", {})
+    console.print(f"[bold]{path}[/bold]: a {info.network.get('kind')} policy for {info.spec.name}")
+    console.print(
+        f"learned by {provenance.get('algorithm')} from {data.get('episodes')} episodes ({data.get('transitions')} "
+        f"ticks) of {data.get('folder')}; {training.get('updates')} updates, kept number "
+        f"{training.get('kept_update')}, validation loss {training.get('validation_loss', float('nan')):.4f}"
+    )
+    console.print("versions: " + ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()))
+    show_spec(info.spec)
+
+
+def show_spec(spec: RobotSpec) -> None:
+    console.print(f"[bold]{spec.name}[/bold]: robot {spec.robot}, {spec.rate_hz:g} Hz, task {spec.task or 'not named'}")
+    table = Table("field", "role", "topic", "type", "numbers", "unit", "frame")
+    for role, fields in (("observation", spec.observation), ("action", spec.action)):
+        for field in fields:
+            short = field.type.replace("/msg/", "/")
+            table.add_row(field.name, role, field.topic, short, str(field.width), field.unit, field.frame or "")
+    console.print(table)

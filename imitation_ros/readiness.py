@@ -1,0 +1,65 @@
+"""What stands against letting a policy drive a robot now, a line of words each. Needs no ROS and no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imitation_ros.robot.sampler import Sample
+from imitation_ros.robot.spec import RobotSpec
+
+START_MARGIN = 0.1  # of a number's demonstrated range, beyond which a start is unlike every demonstration
+START_FLOOR = 0.02  # in the field's unit: a number that was constant in the data may still differ a little
+
+
+def unstoppable_actions(spec: RobotSpec) -> list[str]:
+    """A velocity that nobody stops when the policy node dies goes on for ever."""
+    return [
+        f"{field.name!r} is a velocity and has no downstream_timeout_s: nobody would stop the robot if this node "
+        f"died. Find out after how long the robot stops by itself, and write it into {field.file}."
+        for field in spec.action
+        if field.quantity == "velocity" and field.downstream_timeout_s is None
+    ]
+
+
+def silent_fields(spec: RobotSpec, ages_s: Mapping[str, float], limits_s: Mapping[str, float]) -> list[str]:
+    """Name the observation fields that were not heard for longer than allowed.
+
+    Args:
+        ages_s: field name to how long ago it arrived, on the monotonic clock [s]; inf: never.
+        limits_s: field name to how long ago that may be [s].
+    """
+    lines = []
+    for field in spec.observation:
+        age_s = ages_s[field.name]
+        if age_s > limits_s[field.name] or math.isinf(age_s):
+            heard = "was never heard" if math.isinf(age_s) else f"was last heard {age_s:.2f} s ago"
+            lines.append(f"{field.name!r} ({field.topic}) {heard}: `ros2 topic hz {field.topic}`.")
+    return lines
+
+
+def unlike_demonstrations(
+    spec: RobotSpec, sample: Sample, ranges: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+) -> list[str]:
+    """Name the fields that lie outside what was demonstrated, by more than a margin.
+
+    Args:
+        ranges: field name to lowest and highest, (width,) each.
+    """
+    lines = []
+    for name, (low, high) in ranges.items():
+        if name not in sample.values:
+            continue
+        margin = np.maximum(START_MARGIN * (high - low), START_FLOOR)
+        outside = (sample.values[name] < low - margin) | (sample.values[name] > high + margin)
+        for index in np.flatnonzero(outside)[:1]:
+            lines.append(
+                f"{name!r} starts at {sample.values[name][index]:.3f} ({spec.field(name).names[index]}); the "
+                f"demonstrations lie within {low[index]:.3f} to {high[index]:.3f}. Move the robot there, or set "
+                f"check_start to false."
+            )
+    return lines
