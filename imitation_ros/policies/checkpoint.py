@@ -115,7 +115,7 @@ def onnx_difference(policy: MLPPolicy, exported: OnnxPolicy, samples: Mapping[st
         for field in policy.spec.action:
             low, high = field.scale
             share = np.abs(ours[field.name] - theirs[field.name]) / (high - low)
-            worst = max(worst, float(share.max()))
+            worst = max(worst, float(np.nan_to_num(share, nan=np.inf).max()))
     return worst
 
 

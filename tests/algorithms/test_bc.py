@@ -1,0 +1,114 @@
+"""Behavioural cloning learns, repeats itself, and stops when it should."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from imitation_ros.algorithms import bc
+from imitation_ros.algorithms.recipe import load_recipe
+from imitation_ros.data.dataset import Transitions
+from imitation_ros.errors import SpecError, TrainingError
+from imitation_ros.policies.policy import NetworkConfig
+from imitation_ros.robot.spec import load_spec
+
+SPEC = load_spec("panda_reach")
+FAST = bc.Config(updates=1500, validate_every=250, network=NetworkConfig(hidden=(64, 64)))
+
+
+def linear_expert(episodes: int = 20, steps: int = 50, seed: int = 0) -> Transitions:
+    """Labels that are a linear function of the observation: the goal minus the hand, times a gain."""
+    generator = torch.Generator().manual_seed(seed)
+    count = episodes * steps
+    observations = {f.name: 0.3 * torch.randn(count, f.width, generator=generator) for f in SPEC.observation}
+    labels = {"twist": 0.5 * (observations["goal"] - observations["end_effector_pose"][:, :3])}
+    return Transitions(SPEC, observations, labels, torch.arange(episodes).repeat_interleave(steps))
+
+
+def quiet(update: int, measured) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("head", ["deterministic", "gaussian"])
+def test_bc_fits_a_linear_expert(head):
+    network = NetworkConfig(hidden=(64, 64), head=head, relative_positions=False)
+    policy = bc.train(linear_expert(episodes=80), dataclasses.replace(FAST, updates=3000, network=network), quiet).policy
+    fresh = linear_expert(seed=1)
+    error = (policy(fresh.observations)["twist"] - fresh.labels["twist"]).square().mean().sqrt()
+    spread = fresh.labels["twist"].std()
+    assert error < 0.1 * spread  # measured: 0.02 (deterministic), 0.03 (gaussian)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    config = dataclasses.replace(FAST, updates=200)
+    first, again = (bc.train(linear_expert(), config, quiet).policy for _ in range(2))
+    for one, other in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    other = bc.train(linear_expert(), dataclasses.replace(config, seed=1), quiet).policy
+    assert not torch.equal(first.trunk[0].weight, other.trunk[0].weight)
+
+
+def test_training_does_not_disturb_the_callers_random_numbers():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    bc.train(linear_expert(), dataclasses.replace(FAST, updates=10), quiet)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_held_out_episodes_are_never_learned_from():
+    data = linear_expert()
+    result = bc.train(data, dataclasses.replace(FAST, updates=10, validation_fraction=0.25), quiet)
+    assert len(result.validation_episodes) == 5
+    assert not set(result.validation_episodes) & set(result.training_episodes)
+    learned = data.of(result.training_episodes).observations["goal"].double().mean(0)
+    goal = slice(16, 19)  # joints 7, pose 9, goal 3
+    np.testing.assert_allclose(result.policy.encoder.normalizer.mean[goal], learned, atol=1e-6)
+
+
+def test_training_stops_when_the_held_out_loss_no_longer_falls():
+    data = linear_expert(episodes=4, steps=10)
+    noise = {"twist": torch.randn(40, 3, generator=torch.Generator().manual_seed(0))}  # nothing to learn
+    noisy = dataclasses.replace(data, labels=noise)
+    config = dataclasses.replace(FAST, updates=20_000, validate_every=50, patience=4, validation_fraction=0.25)
+    result = bc.train(noisy, config, quiet)
+    assert result.updates < 20_000
+    assert result.updates - result.best_update == 4 * 50
+
+
+def test_training_can_be_stopped_from_outside():
+    looks = []
+    result = bc.train(linear_expert(), FAST, lambda update, measured: bool(looks.append(update)))
+    assert looks == [250] and result.updates == 250
+
+
+def test_a_loss_that_is_not_finite_is_said_in_words():
+    config = dataclasses.replace(FAST, learning_rate=1e12, weight_decay=0.0)
+    data = linear_expert()
+    broken = dataclasses.replace(data, labels={"twist": data.labels["twist"] * torch.inf})
+    with pytest.raises(TrainingError, match="loss is .* at update"):
+        bc.train(broken, config, quiet)
+
+
+def test_the_shipped_recipe_is_a_config():
+    assert isinstance(load_recipe("bc"), bc.Config)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("updatess: 3", "Did you mean 'updates'"),
+        ("updates: many", "it should be like 20000"),
+        ("network: {hidden: 3}", "hidden is 3"),
+        ("updates: true", "updates is True"),
+    ],
+)
+def test_a_wrong_recipe_is_named(tmp_path, text, words):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=words) as caught:
+        load_recipe(path)
+    assert str(path) in str(caught.value)
