@@ -1,0 +1,75 @@
+"""Success and return of a policy on fixed starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from imitation_ros.envs.collect import Acts, collect
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a policy did.
+
+    Attributes:
+        successes: per episode, whether the task's condition held for its dwell, ordered by start.
+        returns: per episode, the sum of rewards.
+    """
+
+    successes: tuple[bool, ...]
+    returns: tuple[float, ...]
+
+    @property
+    def episodes(self) -> int:
+        return len(self.successes)
+
+    @property
+    def success_rate(self) -> float:
+        return sum(self.successes) / self.episodes
+
+    @property
+    def mean_return(self) -> float:
+        return sum(self.returns) / self.episodes
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the success rate."""
+        return wilson_interval(sum(self.successes), self.episodes)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{sum(self.successes)} of {self.episodes} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def evaluate(
+    setup: str | Path,
+    policy: Acts,
+    starts: int | range,
+    seed: int = 0,
+    purpose: str = "test",
+    workers: int = 1,
+    disturbance: bool = False,
+) -> Evaluation:
+    """Return how a policy does on fixed starts; arguments as for collect."""
+    episodes = collect(setup, policy, starts, seed, purpose, workers, disturbance)
+    return Evaluation(
+        successes=tuple(bool(episode.success) for episode in episodes),
+        returns=tuple(0.0 if episode.rewards is None else float(episode.rewards.sum()) for episode in episodes),
+    )
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval of a rate (Wilson 1927), which unlike mean +- 2 sd is sound near 0 and 1.
+
+    Raises:
+        ValueError: there were no trials.
+    """
+    if trials < 1:
+        raise ValueError("an interval needs at least one trial")
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    spread = z * math.sqrt(rate * (1.0 - rate) / trials + z * z / (4 * trials * trials))
+    divisor = 1.0 + z * z / trials
+    return max(0.0, (centre - spread) / divisor), min(1.0, (centre + spread) / divisor)
