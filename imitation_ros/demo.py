@@ -35,8 +35,8 @@ class Plan:
     episodes: int  # of the deployed policy, with and again without the disturbance
 
 
-PLANS = {"reach": Plan(50, 5_000, 50), "pick_place": Plan(100, 30_000, 50)}
-QUICK = {"reach": Plan(25, 2_500, 20), "pick_place": Plan(60, 10_000, 20)}
+PLANS = {"reach": Plan(50, 5_000, 50), "pick_place": Plan(100, 15_000, 50)}
+QUICK = {"reach": Plan(25, 2_500, 20), "pick_place": Plan(100, 8_000, 20)}
 
 
 def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:

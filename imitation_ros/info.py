@@ -67,7 +67,7 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
     console.print(
         f"learned by {provenance.get('algorithm')} from {data.get('episodes')} episodes ({data.get('transitions')} "
         f"ticks) of {data.get('folder')}; {training.get('updates')} updates, kept number "
-        f"{training.get('kept_update')}, validation loss {training.get('validation_loss', float('nan')):.4f}"
+        f"{training.get('kept_update')}, validation error {training.get('validation_error', float('nan')):.4f}"
     )
     console.print("versions: " + ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()))
     show_spec(info.spec)

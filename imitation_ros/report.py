@@ -169,7 +169,7 @@ def curves_plot(curves: Path) -> bytes:
         rows = list(csv.DictReader(file))
     updates = [int(line["update"]) for line in rows]
     for kind, colour in (("training", GREY), ("validation", BLUE)):
-        names = [name for name in rows[0] if name.startswith(kind + "/") and name != "validation/loss"]
+        names = [name for name in rows[0] if name.startswith(kind + "/")]
         axes.plot(updates, [sum(float(line[name]) for name in names) for line in rows], color=colour, label=kind)
     axes.set_yscale("log")
     axes.set_xlabel("updates")

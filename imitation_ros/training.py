@@ -63,7 +63,7 @@ def run_bc(
             curves.append({"update": update, **measured})
             for name, value in measured.items():
                 board.add_scalar(name, value, update)
-            shown.show(update, f"validation loss {measured.get('validation/loss', float('nan')):.4f}")
+            shown.show(update, f"validation error {measured.get('validation_error', float('nan')):.4f}")
             return progress(update, measured)
 
         result = bc.train(rows, config, report, device)
@@ -81,7 +81,7 @@ def run_bc(
         "training": {
             "updates": result.updates,
             "kept_update": result.best_update,
-            "validation_loss": result.validation_loss,
+            "validation_error": result.validation_error,
             "device": device,
         },
         "versions": versions(),

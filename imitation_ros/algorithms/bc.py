@@ -24,7 +24,7 @@ Report = Callable[[int, Mapping[str, float]], bool]
 class Config:
     """Behavioural cloning: maximise the likelihood of the expert's actions."""
 
-    updates: int = 20_000
+    updates: int = 15_000
     """of the weights, at most; early stopping may end training before"""
     batch_size: int = 256
     """transitions per update"""
@@ -37,7 +37,7 @@ class Config:
     validate_every: int = 500
     """updates between two looks at the held-out episodes"""
     patience: int = 20
-    """looks without a better validation loss before training stops"""
+    """looks without a better validation error before training stops"""
     average_decay: float = 0.999
     """of the moving average of the weights, which is what is validated and kept"""
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -53,7 +53,8 @@ class Result:
     """What training made.
 
     Attributes:
-        policy: the averaged weights with the lowest validation loss (the last ones without validation).
+        policy: the averaged weights with the lowest validation error (the last ones without validation).
+        validation_error: how far its actions are off on held-out episodes (see `validate`).
         updates: how many updates were made; best_update: at which the policy was kept.
         training_episodes, validation_episodes: which episodes were learned from, and which held out.
     """
@@ -61,7 +62,7 @@ class Result:
     policy: MLPPolicy
     updates: int
     best_update: int
-    validation_loss: float
+    validation_error: float
     training_episodes: list[int]
     validation_episodes: list[int]
 
@@ -87,10 +88,10 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda u: 0.5 + 0.5 * math.cos(math.pi * u / config.updates)
     )
-    average = AveragedModel(policy, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))  # type: ignore[no-untyped-call]
+    average = AveragedModel(policy, multi_avg_fn=warm_average(config.average_decay))
     averaged = cast(MLPPolicy, average.module)
     generator = torch.Generator().manual_seed(config.seed)
-    best_loss, best_update, best = math.inf, 0, copy.deepcopy(policy)
+    best_error, best_update, best = math.inf, 0, copy.deepcopy(policy)
 
     update = 0
     for update in range(1, config.updates + 1):
@@ -111,13 +112,24 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
                 f"the loss is {loss.item()} at update {update}. Lower learning_rate, or check the data."
             )
         latest = loss.item() if held_out is None else validate(averaged, *held_out, measured)
-        if latest < best_loss or held_out is None:
-            best_loss, best_update, best = latest, update, copy.deepcopy(averaged)
+        if latest < best_error or held_out is None:
+            best_error, best_update, best = latest, update, copy.deepcopy(averaged)
         measured["learning_rate"] = float(schedule.get_last_lr()[0])
         go_on = report(update, measured)
         if not go_on or update - best_update >= config.patience * config.validate_every:
             break
-    return Result(best.cpu().eval(), update, best_update, best_loss, training, validation)
+    return Result(best.cpu().eval(), update, best_update, best_error, training, validation)
+
+
+def warm_average(decay: float) -> Callable[..., None]:
+    """Return the update of a moving average that forgets the first, untrained weights quickly."""
+
+    def update(averaged: tuple[Tensor, ...], current: tuple[Tensor, ...], count: Tensor) -> None:
+        updates = int(count)
+        now = min(decay, (1 + updates) / (10 + updates))
+        get_ema_multi_avg_fn(now)(averaged, current, count)  # type: ignore[no-untyped-call]
+
+    return update
 
 
 def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, dict[str, Tensor]]:
@@ -132,8 +144,14 @@ def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, 
 def validate(
     policy: MLPPolicy, features_NF: Tensor, targets: Mapping[str, Tensor], measured: dict[str, float]
 ) -> float:
-    """Return the held-out loss, and note each field's."""
+    """Return the held-out error, and note losses and errors of each field.
+
+    The error chooses the checkpoint: a likelihood goes on to punish the few confident mistakes long after the
+    policy acts no worse.
+    """
     losses = {name: value.item() for name, value in policy.losses(features_NF, targets).items()}
+    errors = {name: value.item() for name, value in policy.errors(features_NF, targets).items()}
     measured.update({f"validation/{name}": value for name, value in losses.items()})
-    measured["validation/loss"] = sum(losses.values())
-    return measured["validation/loss"]
+    measured.update({f"error/{name}": value for name, value in errors.items()})
+    measured["validation_error"] = sum(errors.values())
+    return measured["validation_error"]

@@ -34,6 +34,10 @@ class DeterministicHead(nn.Module):
     def loss(self, out_BA: Tensor, action_BA: Tensor) -> Tensor:
         return F.smooth_l1_loss(out_BA, action_BA, beta=0.5)
 
+    def error(self, out_BA: Tensor, action_BA: Tensor) -> Tensor:
+        """Return how far the mode is off, in standard deviations of the labels, a scalar."""
+        return (self.mode(out_BA) - action_BA).abs().mean()
+
 
 class GaussianHead(nn.Module):
     """A normal distribution whose mean follows the state, and whose log-std is one learned number per action number.
@@ -70,6 +74,10 @@ class GaussianHead(nn.Module):
     def loss(self, out: Tensor, action_BA: Tensor) -> Tensor:
         return -self.log_prob(out, action_BA).mean()
 
+    def error(self, out: Tensor, action_BA: Tensor) -> Tensor:
+        """Return how far the mode is off, in standard deviations of the labels, a scalar."""
+        return (self.mode(out) - action_BA).abs().mean()
+
 
 class BinaryHead(nn.Module):
     """Open or closed, by a logit and cross-entropy; the target is 0 or 1, never normalised."""
@@ -95,6 +103,10 @@ class BinaryHead(nn.Module):
 
     def loss(self, logit_B1: Tensor, target_B1: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(logit_B1, target_B1)
+
+    def error(self, logit_B1: Tensor, target_B1: Tensor) -> Tensor:
+        """Return the share of targets that the mode misses, a scalar."""
+        return (self.mode(logit_B1) != target_B1).to(logit_B1.dtype).mean()
 
 
 Head = DeterministicHead | GaussianHead | BinaryHead

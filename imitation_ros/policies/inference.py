@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_ros.errors import DeploymentError, ImitationRosError
+from imitation_ros.errors import BundleError, DeploymentError, ImitationRosError
 from imitation_ros.policies.bundle import OnnxPolicy, read_info
 from imitation_ros.robot.field import Field
 
@@ -30,6 +30,7 @@ Array = NDArray[Any]
 TAG = struct.Struct("<Q")
 READY = b"ready\n"
 START_S = 30.0  # a cold disk and a busy machine included
+ASK_S = 0.1  # for a question to fit into the pipe, which is full only if the child hangs
 
 
 class InferenceProcess:
@@ -50,16 +51,22 @@ class InferenceProcess:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self.process.stdin is not None and self.process.stdout is not None
         self.to_child, self.from_child = self.process.stdin, self.process.stdout
+        os.set_blocking(self.to_child.fileno(), False)
         self.reply_bytes = TAG.size + 4 * sum(field.width for field in self.spec.action)
         self.buffer = b""
         self.wait_ready()
 
     def wait_ready(self) -> None:
         deadline_s = time.monotonic() + START_S
-        while READY not in self.buffer:
-            if not self.read(deadline_s - time.monotonic()):
-                self.close()
-                raise DeploymentError(f"inference of the policy did not start within {START_S:.0f} s.")
+        try:
+            while READY not in self.buffer:
+                if not self.read(deadline_s - time.monotonic()):
+                    raise DeploymentError(f"inference of the policy did not start within {START_S:.0f} s.")
+        except DeploymentError:
+            self.close()
+            if self.buffer:  # the child's own words
+                raise BundleError(self.buffer.decode(errors="replace").strip()) from None
+            raise
         self.buffer = b""
 
     def read(self, timeout_s: float) -> bool:
@@ -74,9 +81,18 @@ class InferenceProcess:
         return True
 
     def request(self, tag: int, observation: Mapping[str, Array]) -> None:
-        """Ask for the action of an observation; `tag` comes back with the answer."""
+        """Ask for the action of an observation; `tag` comes back with the answer.
+
+        Raises:
+            DeploymentError: the process has ended, or hangs and takes no more questions.
+        """
+        question = TAG.pack(tag) + pack(self.spec.observation, observation)
+        deadline_s = time.monotonic() + ASK_S
         try:
-            self.to_child.write(TAG.pack(tag) + pack(self.spec.observation, observation))
+            while question:
+                if not select.select([], [self.to_child], [], max(deadline_s - time.monotonic(), 0.0))[1]:
+                    raise DeploymentError("inference of the policy hangs: it takes no more questions.")
+                question = question[os.write(self.to_child.fileno(), question) :]
         except BrokenPipeError:
             raise DeploymentError("inference of the policy has ended; its last words are above.") from None
 
@@ -117,7 +133,8 @@ def main() -> None:
     try:
         policy = OnnxPolicy(Path(sys.argv[1]))
     except ImitationRosError as error:
-        sys.exit(str(error))
+        print(error, flush=True)  # to the parent, which raises it
+        sys.exit(2)
     spec = policy.spec
     policy.act({field.name: np.zeros(field.width, np.float32) for field in spec.observation})  # the first one is slow
     source, sink = sys.stdin.buffer, sys.stdout.buffer

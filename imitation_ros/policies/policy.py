@@ -106,6 +106,11 @@ class MLPPolicy(nn.Module):
         hidden = self.trunk(features_BF)
         return {name: self.head(name).loss(self.head(name)(hidden), targets[name]) for name in self.heads}
 
+    def errors(self, features_BF: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return how far each action field's mode is off, a scalar: what robots feel, unlike a likelihood."""
+        hidden = self.trunk(features_BF)
+        return {name: self.head(name).error(self.head(name)(hidden), targets[name]) for name in self.heads}
+
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the most likely action per field, (B, A), in physical units."""
         hidden = self.trunk(self.encoder(observation))

@@ -1,0 +1,58 @@
+"""What lies beside the code keeps up with it: config files, recipes, tests, the README."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from imitation_ros import cli
+from imitation_ros.algorithms.recipe import load_recipe
+from imitation_ros.robot.messages import COMPONENTS, READERS, WRITERS
+from imitation_ros.robot.spec import load_spec
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+NOT_ALGORITHMS = {"__init__", "recipe"}
+ALGORITHMS = [path.stem for path in (ROOT / "imitation_ros/algorithms").glob("*.py") if path.stem not in NOT_ALGORITHMS]
+
+
+@pytest.mark.parametrize("setup", sorted((ROOT / "config/setups").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_setup_loads_and_is_named_after_its_file(setup):
+    assert load_spec(setup.stem).name == setup.stem
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "config/training").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_loads(recipe):
+    load_recipe(recipe)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_has_a_config_a_train_a_recipe_and_a_readme_row(name):
+    module = importlib.import_module(f"imitation_ros.algorithms.{name}")
+    assert dataclasses.is_dataclass(module.Config) and module.Config.__dataclass_params__.frozen
+    assert callable(module.train)
+    assert (ROOT / f"config/training/{name}.yaml").is_file()
+    assert f"`{name}`" in README
+
+
+def test_every_message_type_is_read_written_and_named():
+    assert set(READERS) == set(WRITERS) == set(COMPONENTS)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_the_readme_knows_every_verb(verb):
+    assert f"imitation-ros {verb}" in README
+
+
+def test_every_file_that_the_readme_links_to_is_there():
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_no_module_has_outgrown_its_room():
+    for path in (ROOT / "imitation_ros").rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 350, f"{path}: split it by what it means"
