@@ -6,34 +6,44 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "imitation_ros"
+HERE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file, in its build folder
+README = HERE / "README.md"
+
+
+def shared(folder: str) -> list[tuple[str, list[str]]]:
+    """Return the files below a folder as setuptools takes them: where to put them, relative to here."""
+    files = [path.relative_to(HERE) for path in sorted((HERE / folder).rglob("*")) if path.is_file()]
+    kept = [path for path in files if "__pycache__" not in path.parts]
+    return [(f"share/{NAME}/{path.parent.as_posix()}", [path.as_posix()]) for path in kept]
+
 
 DATA = [("share/ament_index/resource_index/packages", [f"resource/{NAME}"]), (f"share/{NAME}", ["package.xml"])]
-for folder in ("config/robots", "config/setups", "config/training", "sim/robots", "sim/scenes", "launch"):
-    files = [path.as_posix() for path in sorted(Path(folder).iterdir()) if path.is_file()]
-    DATA.append((f"share/{NAME}/{folder}", files))
+DATA += [*shared("config"), *shared("sim"), *shared("launch")]
 
+NODES = {
+    "record": "recorder_node",
+    "train": "trainer_node",
+    "policy": "policy_node",
+    "simulate": "simulator_node",
+    "operate": "operator_node",
+}
 SCRIPTS = [f"imitation-ros = {NAME}.cli:main"]
-if not any("wheel" in argument for argument in sys.argv):
-    # colcon puts these under lib/imitation_ros, for `ros2 run`; pip would put `record` and `train` on everybody's PATH
-    nodes = {
-        "record": "recorder_node",
-        "train": "trainer_node",
-        "policy": "policy_node",
-        "simulate": "simulator_node",
-        "operate": "operator_node",
-    }
-    SCRIPTS += [f"{script} = {NAME}.ros.{module}:main" for script, module in nodes.items()]
+if {"install", "develop"} & set(sys.argv):
+    # only colcon runs these two commands, and setup.cfg leads them to lib/imitation_ros, where `ros2 launch` and
+    # `ros2 run` look. From a wheel, pip would put `record` and `train` on everybody's PATH.
+    SCRIPTS += [f"{script} = {NAME}.ros.{module}:main" for script, module in NODES.items()]
 
-TRAIN = ["torch>=2.2", "gymnasium>=1.0", "pybullet>=3.2.6", "safetensors>=0.4", "tensorboard>=2.15", "onnx>=1.16"]
-TRAIN += ["matplotlib>=3.7", "pillow>=10"]
+TRAIN = ["torch>=2.2", "gymnasium>=1.0", "pybullet>=3.2.6", "safetensors>=0.4", "tensorboard>=2.15"]
+TRAIN += ["onnx>=1.16", "onnxscript>=0.3", "matplotlib>=3.7", "pillow>=10"]
 ROS = ["ros-rclpy", "ros-common-interfaces", "ros-rmw-fastrtps-cpp"]
-DEV = ["pytest>=8", "hypothesis>=6.100", "ruff", "mypy>=1.11", "types-PyYAML", "stable-baselines3>=2.4"]
+TEST = ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6.100", "stable-baselines3>=2.4", "setuptools>=70.1"]
+DEV = [*TEST, "ruff", "mypy>=1.11", "types-PyYAML"]
 
 setup(
     name=NAME,
     version="0.1.0",
     description="Teach a robot by showing it: record, learn and deploy demonstrations on ROS 2",
-    long_description=Path("README.md").read_text(),
+    long_description=README.read_text(encoding="utf-8") if README.is_file() else "",
     long_description_content_type="text/markdown",
     author="imitation_ros maintainers",
     license="Apache-2.0",
@@ -41,8 +51,11 @@ setup(
     package_data={NAME: ["py.typed"]},
     data_files=DATA,
     python_requires=">=3.10",
-    install_requires=["setuptools", "numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.8", "tyro>=0.9", "rich>=13"],
-    extras_require={"train": TRAIN, "ros": ROS, "dev": DEV},
-    entry_points={"console_scripts": SCRIPTS},
+    install_requires=["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.8", "tyro>=0.9", "rich>=13"],
+    extras_require={"train": TRAIN, "ros": ROS, "test": TEST, "dev": DEV},
+    entry_points={
+        "console_scripts": SCRIPTS,
+        "gymnasium.envs": [f"{NAME} = {NAME}.envs:register_environments"],
+    },
     zip_safe=False,
 )

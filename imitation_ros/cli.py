@@ -212,5 +212,14 @@ def main() -> None:
     except ImitationRosError as error:
         print(f"imitation-ros {arguments[0]}: {error}", file=sys.stderr)
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("imitation_ros"):
+            raise
+        print(
+            f"imitation-ros {arguments[0]}: this verb needs {error.name!r}, which is not installed: "
+            f"`pip install 'imitation_ros[train]'`.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -12,6 +12,7 @@ from imitation_ros.console import console
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.hdf5 import dataset_files, read_episodes
 from imitation_ros.policies.bundle import POLICY_JSON, BundleInfo, read_info
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec, load_spec
 
 
@@ -38,26 +39,26 @@ def show_dataset(path: Path, episodes: list[Episode]) -> None:
     console.print(
         f"marked a success: {marked.count(True)}, a failure: {marked.count(False)}, not marked: {marked.count(None)}"
     )
-    table = Table("field", "role", "unit", "lowest", "highest", "oldest value")
+    table = Table("field", "number", "lowest", "highest", "unit", "timing", padding=(0, 1), box=None)
+    timed = [episode.timing for episode in episodes if episode.timing is not None]
     for field in spec.observation:
         values = np.concatenate([episode.observations[field.name] for episode in episodes])
-        timed = [episode.timing for episode in episodes if episode.timing is not None]
-        oldest = f"{max(timing.age_s(field.name).max() for timing in timed):.3f} s" if timed else ""
-        table.add_row(field.name, "observation", field.unit, *bounds(values), oldest)
+        oldest_s = max((float(timing.age_s(field.name).max()) for timing in timed), default=0.0)
+        add_rows(table, field, values, f"{oldest_s:.3f} s old at most" if timed else "")
     for field in spec.action:
         values = np.concatenate([episode.actions[field.name] for episode in episodes])
-        timed = [episode.timing for episode in episodes if episode.timing is not None]
         silent = sum(int(timing.silent[field.name].sum()) for timing in timed)
-        table.add_row(field.name, "action", field.unit, *bounds(values), f"{silent} silent ticks")
+        add_rows(table, field, values, f"{silent} silent ticks" if timed else "")
     console.print(table)
 
 
-def bounds(values: np.ndarray[Any, Any]) -> tuple[str, str]:
-    return numbers(values.min(axis=0)), numbers(values.max(axis=0))
-
-
-def numbers(row: np.ndarray[Any, Any]) -> str:
-    return " ".join(f"{value:.3g}" for value in row)
+def add_rows(table: Table, field: Field, values: np.ndarray[Any, Any], timing: str) -> None:
+    """Add a row for each number of a field; what holds for the whole field stands in the first."""
+    for index, (name, low, high) in enumerate(zip(field.names, values.min(axis=0), values.max(axis=0), strict=True)):
+        first = index == 0
+        table.add_row(
+            field.name if first else "", name, f"{low:.3g}", f"{high:.3g}", field.unit, timing if first else ""
+        )
 
 
 def show_bundle(path: Path, info: BundleInfo) -> None:
@@ -75,9 +76,10 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
 
 def show_spec(spec: RobotSpec) -> None:
     console.print(f"[bold]{spec.name}[/bold]: robot {spec.robot}, {spec.rate_hz:g} Hz, task {spec.task or 'not named'}")
-    table = Table("field", "role", "topic", "type", "numbers", "unit", "frame")
+    table = Table("field", "role", "topic and type", "numbers", padding=(0, 1), box=None)
     for role, fields in (("observation", spec.observation), ("action", spec.action)):
         for field in fields:
             short = field.type.replace("/msg/", "/")
-            table.add_row(field.name, role, field.topic, short, str(field.width), field.unit, field.frame or "")
+            frame = f" in {field.frame}" if field.frame else ""
+            table.add_row(field.name, role, f"{field.topic}\n{short}{frame}", f"{field.width} {field.unit}")
     console.print(table)

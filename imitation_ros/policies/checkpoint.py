@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxscript  # noqa: F401 torch's exporter needs it: better known missing now than after training
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
