@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,3 +56,19 @@ def bar(title: str, total: int) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console) as progress:
         yield Bar(title, total, progress)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Drop what a C library prints to standard output, behind Python's back."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+        ctypes.CDLL(None).fflush(None)  # C's own buffer, before it would reach the real output
+    finally:
+        os.dup2(kept, 1)
+        os.close(nowhere)
+        os.close(kept)

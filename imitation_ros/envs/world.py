@@ -11,13 +11,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pybullet
 import pybullet_data
 from numpy.typing import NDArray
 
+from imitation_ros.console import silenced
 from imitation_ros.envs.scene import Body, Scene
 from imitation_ros.errors import SpecError, did_you_mean
 from imitation_ros.robot.rotations import quaternion_to_matrix
+
+with silenced():  # it prints when it was built, in every process
+    import pybullet
 
 Array = NDArray[np.float64]
 Pose = tuple[Array, Array]
