@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import time
@@ -60,15 +59,15 @@ def bar(title: str, total: int) -> Iterator[Bar]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Drop what a C library prints to standard output, behind Python's back."""
-    sys.stdout.flush()
-    kept = os.dup(1)
+    """Drop what a C library prints to standard error, behind Python's back."""
+    sys.stderr.flush()
+    kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
         yield
-        ctypes.CDLL(None).fflush(None)  # C's own buffer, before it would reach the real output
     finally:
-        os.dup2(kept, 1)
+        sys.stderr.flush()
+        os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
