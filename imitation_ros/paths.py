@@ -6,6 +6,7 @@ like a path (a separator, a suffix, an existing file) is taken as one.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from imitation_ros.errors import SpecError, did_you_mean
@@ -32,16 +33,26 @@ def find_file(folder: str, name: str | Path) -> Path:
     Raises:
         SpecError: there is no such file; says which names there are.
     """
-    path = Path(name).expanduser()
-    if path.suffix in {".yaml", ".yml"} or path.is_file() or len(path.parts) > 1:
-        if path.is_file():
+    path = Path(name)
+    with contextlib.suppress(RuntimeError):  # ~somebody who has no home
+        path = path.expanduser()
+    if path.suffix in {".yaml", ".yml"} or is_file(path) or len(path.parts) > 1:
+        if is_file(path):
             return path
         raise SpecError(f"{path} does not exist. Give the path of a YAML file, or one of: {known(folder)}.")
     shipped = share_folder() / folder / f"{name}.yaml"
-    if shipped.is_file():
+    if is_file(shipped):
         return shipped
     hint = did_you_mean(str(name), names_in(folder))
     raise SpecError(f"{name!r} is not in {folder}: it holds {known(folder)}.{hint} Or give the path of a YAML file.")
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that no file can have (too long) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def names_in(folder: str) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitation_ros.data.hdf5 import EpisodeWriter, Row, episode_path
-from imitation_ros.errors import RecordingError
+from imitation_ros.errors import DataError, RecordingError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.sampler import Sample, Sampler
 from imitation_ros.robot.spec import RobotSpec
@@ -24,6 +24,7 @@ EXECUTED = "/executed"
 """Suffix of the streams that say what the robot was really told."""
 
 LEAST_FREE_BYTES = 200_000_000
+IDLE_KEEP_S = 10.0  # of what arrives between episodes; tick 0 may lie a little before `start`
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Open:
     stale: frozenset[str] = frozenset()
     stale_ticks: int = 0
     success: bool | None = None
+    waits_for: str = ""
 
 
 class Recorder:
@@ -84,7 +86,8 @@ class Recorder:
         """
         self.sampler.put(name, data, stamp_s, received_s)
         says_when = stamp_s is not None or not self.lockstep  # in lock-step only a header names the tick
-        if self.armed and name in self.sampler.action and says_when:
+        # a label begins an episode; what was executed may be that of the one before
+        if self.armed and says_when and any(field.name == name for field in self.spec.action):
             self.begin(received_s if stamp_s is None else stamp_s)
 
     def silent_fields(self, now_s: float) -> list[str]:
@@ -126,14 +129,20 @@ class Recorder:
             "operator": self.operator,
             "started_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         }
-        writer = EpisodeWriter(episode_path(self.output, self.next_index), self.spec, attributes, timed=True)
-        self.armed, self.open = False, Open(writer, start_s)
+        self.armed = False
+        try:
+            writer = EpisodeWriter(episode_path(self.output, self.next_index), self.spec, attributes, timed=True)
+        except (OSError, DataError) as error:
+            raise RecordingError(f"episode {self.next_index} cannot be written: {error}") from None
+        self.open = Open(writer, start_s)
         self.sampler.start(start_s)
 
     def close_ticks(self, now_s: float) -> None:
         """Write every step that is due by now: by stamp, as many as there are."""
         while self.open is not None and not self.full and self.step_due(self.open, now_s):
             self.write_step(self.open)
+        if self.open is None:
+            self.sampler.forget_before(now_s - IDLE_KEEP_S)
 
     def step_due(self, episode: Open, now_s: float) -> bool:
         tick_s = self.sampler.tick_s(episode.steps)
@@ -142,6 +151,10 @@ class Recorder:
     def write_step(self, episode: Open) -> None:
         tick_s = self.sampler.tick_s(episode.steps)
         sample = self.sampler.sample(tick_s)
+        for field in self.spec.observation:
+            if field.name not in sample.values:  # it began after the command: there is nothing to record yet
+                self.wait_for(episode, f"{field.name!r} was not observed yet")
+                return
         self.note_stale(episode, sample)
         commands = {name: self.sampler.command(name, tick_s) for name in self.sampler.action}
         action: dict[str, Array] = {}
@@ -149,8 +162,7 @@ class Recorder:
         for field in self.spec.action:
             data = commands[field.name].data
             if data is None:  # a held command that nobody gave yet: the robot's own state is not known to us
-                self.notices.append(f"tick {episode.steps}: {field.name!r} was not commanded yet; the episode waits")
-                self.restart(episode)
+                self.wait_for(episode, f"{field.name!r} was not commanded yet")
                 return
             told = commands.get(field.name + EXECUTED)
             action[field.name] = data
@@ -168,8 +180,11 @@ class Recorder:
         )
         episode.steps += 1
 
-    def restart(self, episode: Open) -> None:
-        """Move tick 0 one tick on, while nothing is written yet."""
+    def wait_for(self, episode: Open, what: str) -> None:
+        """Move tick 0 one tick on, while nothing is written yet, and say so once."""
+        if what != episode.waits_for:
+            self.notices.append(f"tick 0: {what}; the episode waits for it.")
+        episode.waits_for = what
         episode.start_s += self.spec.period_s
         self.sampler.start(episode.start_s)
 
@@ -206,7 +221,9 @@ class Recorder:
         Raises:
             RecordingError: none is open, it has no step yet, or (lock-step) its last ticks are still to come.
         """
-        episode = self.finish(now_s)
+        return self.save(self.finish(now_s), ended_by)
+
+    def save(self, episode: Open, ended_by: str) -> Path:
         tick_s = self.sampler.tick_s(episode.steps)
         sample = self.sampler.sample(tick_s)
         final = Row(tick_s, sample.values, {}, {}, sample.stamps_s, sample.received_s, {})
@@ -238,24 +255,26 @@ class Recorder:
             raise RecordingError("nothing was recorded: no command came since ~/start.")
         if self.open is None:
             raise RecordingError("no episode is open: call ~/start first.")
-        if self.lockstep and self.limit_steps is not None:
-            tick_s = self.sampler.tick_s(self.open.steps)
-            if not self.full or not self.sampler.observation_due(tick_s, now_s):
-                raise RecordingError(f"still waiting for tick {self.open.steps} of {self.limit_steps}: call again.")
         if keep and self.open.steps == 0:
             raise RecordingError("the episode has no complete tick yet: call ~/stop a little later, or ~/discard.")
+        if self.lockstep:
+            observed = self.sampler.observation_due(self.sampler.tick_s(self.open.steps), now_s)
+            if self.limit_steps is not None and not (self.full and observed):
+                raise RecordingError(f"still waiting for tick {self.open.steps} of {self.limit_steps}: call again.")
+            if keep and not observed:
+                raise RecordingError(f"still waiting for the observation after tick {self.open.steps - 1}: call again.")
         return self.open
 
     def shut_down(self, now_s: float) -> Path | None:
         """Close what is open when the node goes away; return its file, if it had a complete tick."""
+        self.close_ticks(now_s)
         if self.open is None:
             return None
         if self.open.steps == 0:
             self.open.writer.discard()
             self.open = None
             return None
-        self.limit_steps = None  # what is there is what there will be
-        return self.stop(now_s, ended_by="shutdown")
+        return self.save(self.open, ended_by="shutdown")  # what is there is what there will be
 
     def take_notices(self) -> list[str]:
         """Return what happened since the last call, in words, for a log."""
@@ -288,10 +307,15 @@ def prepare_folder(output: Path, append: bool) -> int:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordingError(f"the folder {output} cannot be made: {error.strerror}. Choose another output.") from None
-    if not os.access(output, os.W_OK | os.X_OK):
-        raise RecordingError(f"the folder {output} is not writable. Choose another output, or `chmod u+w {output}`.")
+    try:
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise RecordingError(
+            f"the folder {output} is not writable: {error.strerror}. Choose another output, or `chmod u+w {output}`."
+        ) from None
     names = [path.name.split(".")[0].removeprefix("episode_") for path in output.glob("episode_*.hdf5*")]
-    numbers = [int(name) for name in names if name.isdigit()]
+    numbers = [int(name) for name in names if name.isdecimal()]
     if numbers and not append:
         raise RecordingError(
             f"{output} already holds {len(numbers)} episode(s). Choose another output, or set append to add to them."

@@ -88,7 +88,19 @@ class Episode:
         if self.is_human is not None:
             check_shape("is_human", self.is_human, (steps,))
         if self.timing is not None:
-            check_shape("ticks_s", self.timing.ticks_s, (steps + 1,))
+            self.check_timing(self.timing, steps)
+
+    def check_timing(self, timing: Timing, steps: int) -> None:
+        check_shape("ticks_s", timing.ticks_s, (steps + 1,))
+        for kind, times, fields, length in (
+            ("stamps_s", timing.stamps_s, self.spec.observation, steps + 1),
+            ("received_s", timing.received_s, self.spec.observation, steps + 1),
+            ("silent", timing.silent, self.spec.action, steps),
+        ):
+            for item in fields:
+                if item.name not in times:
+                    raise DataError(f"the episode has no {kind} for {item.name!r}.")
+                check_shape(f"{kind} {item.name!r}", times[item.name], (length,))
 
     @property
     def steps(self) -> int:

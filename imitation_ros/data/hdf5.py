@@ -65,6 +65,9 @@ class EpisodeWriter:
         path: the file to make; must not exist.
         spec: what the numbers mean; stored in the file.
         timed: whether rows come with stamps, which are then stored.
+
+    Raises:
+        DataError: the file, or its `.part`, is there already; recordings are never overwritten.
     """
 
     def __init__(self, path: Path, spec: RobotSpec, attributes: Mapping[str, str | int | float], timed: bool) -> None:
@@ -74,7 +77,10 @@ class EpisodeWriter:
         self.steps = 0
         self.clipped = 0
         self.flushed_s = time.monotonic()
-        self.file = h5py.File(self.part, "w")
+        for existing in (path, self.part):
+            if existing.exists():
+                raise DataError(f"{existing} exists already, and recordings are not overwritten. Move it away.")
+        self.file = h5py.File(self.part, "x")
         data = self.file.create_group("data")
         data.attrs["format_version"] = FORMAT_VERSION
         data.attrs["robot_spec"] = spec.to_yaml()
@@ -126,8 +132,8 @@ class EpisodeWriter:
         self.steps += len(rows)
         unit = []
         for field in self.spec.action:
-            raw = np.array([row.action[field.name] for row in rows], dtype=np.float64)
-            unit.append(field.to_unit(raw))
+            raw = np.array([row.action[field.name] for row in rows], dtype=np.float32)
+            unit.append(field.to_unit(raw.astype(np.float64)))  # of what the file holds, so that both agree bitwise
             self.extend(f"actions_raw/{field.name}", raw)
             self.extend(f"actions_executed/{field.name}", np.array([row.executed[field.name] for row in rows]))
             if self.timed:
@@ -267,25 +273,34 @@ def read_episodes(path: Path) -> Iterator[Episode]:
     except OSError as error:
         raise DataError(f"{path} is not a readable HDF5 file: {error}.") from None
     with file:
-        if "data" not in file or "robot_spec" not in file["data"].attrs:
+        data = file.get("data")
+        if not isinstance(data, h5py.Group) or "robot_spec" not in data.attrs:
             raise DataError(
                 f"{path} has no `data` group with a `robot_spec`: it was not recorded by imitation_ros, so what its "
                 f"numbers mean is unknown."
             )
-        version = int(file["data"].attrs.get("format_version", 0))
-        if version > FORMAT_VERSION:
+        version = data.attrs.get("format_version", 0)
+        if not isinstance(version, int | np.integer) or version > FORMAT_VERSION:
             raise DataError(
                 f"{path} has format version {version}; this imitation_ros reads up to {FORMAT_VERSION}. Upgrade it."
             )
         try:
-            spec = spec_from_yaml(str(file["data"].attrs["robot_spec"]), f"{path} (robot_spec)")
+            spec = spec_from_yaml(str(data.attrs["robot_spec"]), f"{path} (robot_spec)")
         except SpecError as error:
             raise DataError(f"the robot spec inside a recording is broken. {error}") from None
-        for name in sorted(file["data"], key=lambda name: int(name.removeprefix("demo_"))):
+        for name in sorted(data, key=lambda name: demo_number(name, path)):
             try:
-                yield read_demo(file["data"][name], spec)
-            except (KeyError, DataError) as error:
-                raise DataError(f"{path}, {name}: {error}") from None
+                episode = read_demo(data[name], spec)
+            except (KeyError, AttributeError, TypeError, ValueError, OSError, RuntimeError, DataError) as error:
+                raise DataError(f"{path}, {name} is broken: {error}") from None
+            yield episode
+
+
+def demo_number(name: str, path: Path) -> int:
+    number = name.removeprefix("demo_")
+    if number == name or not number.isdecimal():
+        raise DataError(f"{path} holds {name!r} in its `data` group; every member should be called demo_0, demo_1, ...")
+    return int(number)
 
 
 def read_episode(path: Path) -> Episode:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from dataclasses import field as dataclass_field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,10 +135,12 @@ def parse_field(name: str, data: Any, file: str) -> Field:
         SpecError: names the file, the field, what was found and what is allowed.
     """
     where = f"{file}: field {name!r}"
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise SpecError(f"{where}: a field's name should be letters, digits and _; quote words such as 'on'.")
     if not isinstance(data, Mapping):
         raise SpecError(f"{where} holds {data!r}; it should hold `topic:`, `type:` and more.")
     check_names(data, {field.name for field in fields(Field)} - {"name", "file"}, where)
-    values = dict(data)
+    values = {word: value for word, value in data.items() if value is not None}  # null takes a word back
     for word in ("topic", "type"):
         if word not in values:
             raise SpecError(f"{where} has no `{word}`. Add one, such as `{word}: {EXAMPLES[word]}`.")
@@ -161,25 +164,25 @@ EXAMPLES = {"topic": "joint_states", "type": "sensor_msgs/msg/JointState"}
 
 def check_words(values: Mapping[str, Any], where: str) -> None:
     """Check everything but numbers: choices, texts, times."""
-    if values["type"] not in COMPONENTS:
+    if not isinstance(values["type"], str) or values["type"] not in COMPONENTS:
         hint = did_you_mean(str(values["type"]), COMPONENTS)
         raise SpecError(
             f"{where}: the message type {values['type']!r} is unknown.{hint} Known: {', '.join(sorted(COMPONENTS))}."
         )
     for word, allowed in CHOICES.items():
-        if word in values and values[word] is not None and values[word] not in allowed:
+        if word in values and values[word] not in allowed:
             raise SpecError(f"{where}: {word} is {values[word]!r}; allowed: {', '.join(allowed)}.")
     for word in TEXTS:
-        if word in values and values[word] is not None and not isinstance(values[word], str):
+        if word in values and not isinstance(values[word], str):
             raise SpecError(f"{where}: {word} is {values[word]!r}; it should be a text.")
     for word in POSITIVE:
         value = values.get(word, 1.0)
-        if value is None and word == "downstream_timeout_s":
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if not is_number(value) or not value > 0:
             raise SpecError(f"{where}: {word} is {value!r}; it should be a time above 0 s.")
     for word in ("topic", "executed_topic"):
-        if str(values.get(word) or "").startswith("/"):
+        if values.get(word) == "":
+            raise SpecError(f"{where}: {word} is empty; it should name a topic.")
+        if values.get(word, "").startswith("/"):
             raise SpecError(f"{where}: {word} is {values[word]!r}; leave out the leading /, so that namespaces work.")
     if not isinstance(values.get("relative", False), bool):
         raise SpecError(f"{where}: relative is {values['relative']!r}; allowed: true, false.")
@@ -195,6 +198,8 @@ def component_names(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
         for name in given:
             if list(given).count(name) > 1:
                 raise SpecError(f"{where}: names holds {name!r} twice.")
+    if values.get("rotation") is not None and fixed != POSITION:
+        raise SpecError(f"{where}: rotation is {values['rotation']!r}, but a {values['type']} holds no orientation.")
     if fixed is None:
         if given is None:
             raise SpecError(f"{where}: {values['type']} needs `names`, such as `names: [joint1, joint2]`.")
@@ -211,12 +216,23 @@ def component_names(values: Mapping[str, Any], where: str) -> tuple[str, ...]:
     return tuple(given)
 
 
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether YAML gave a number that a float can hold; nan and inf are numbers here."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        float(value)
+    except OverflowError:  # YAML's integers have any length
+        return False
+    return True
+
+
 def numbers(value: Any, width: int, where: str) -> Numbers | None:
     """Return `width` numbers; one number stands for all of them."""
     if value is None:
         return None
     listed = list(value) if isinstance(value, list | tuple) else [value] * width
-    if any(isinstance(item, bool) or not isinstance(item, int | float) or not math.isfinite(item) for item in listed):
+    if not all(is_number(item) and math.isfinite(item) for item in listed):
         raise SpecError(f"{where} is {value!r}; it should be {width} finite number(s).")
     if len(listed) != width:
         raise SpecError(f"{where} holds {len(listed)} number(s); the field has {width}.")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitation_ros.robot.field import Field
+from imitation_ros.robot.messages import COMPONENTS
 
 Array = NDArray[np.float64]
 
@@ -33,3 +34,12 @@ def limited(field: Field, wanted: Array, start: Array | None, period_s: float, s
     if step is not None and start is not None:
         value = np.clip(value, start - step, start + step)
     return np.asarray(value, dtype=np.float64)
+
+
+def says_where(observation: Field, action: Field) -> bool:
+    """Whether an observation holds the very numbers that an action commands.
+
+    Only joints have names that say so: every pose has an x, and every Float64 a data.
+    """
+    named = COMPONENTS[action.type] is None and COMPONENTS[observation.type] is None
+    return named and (observation.names, observation.quantity) == (action.names, action.quantity)

@@ -107,7 +107,7 @@ def check_frame(message: Any, field: Field) -> None:
 @reads("sensor_msgs/msg/JointState")
 def read_joint_state(message: Any, field: Field) -> Array:
     """Return `field.quantity` in the order of `field.names`; drivers reorder joints freely."""
-    numbers = getattr(message, field.quantity or "position")
+    numbers = getattr(message, field.quantity)
     if len(numbers) != len(message.name):
         raise MessageError(
             f"{field.name!r} ({field.topic}) names {len(message.name)} joints but has {len(numbers)} values of "
@@ -129,10 +129,10 @@ def write_joint_state(message: Any, field: Field, values: Array) -> None:
     names = [*message.name, *(name for name in field.names if name not in message.name)]
     for quantity in ("position", "velocity", "effort"):
         numbers = list(getattr(message, quantity))
-        if quantity != (field.quantity or "position") and not numbers:
+        if quantity != field.quantity and not numbers:
             continue  # an empty list says that a driver does not measure it
         value_of = {**dict.fromkeys(names, math.nan), **dict(zip(message.name, numbers))}  # noqa: B905 may be empty
-        if quantity == (field.quantity or "position"):
+        if quantity == field.quantity:
             value_of.update(zip(field.names, values.tolist(), strict=True))
         setattr(message, quantity, [value_of[name] for name in names])
     message.name = names
@@ -188,7 +188,10 @@ def write_pose(message: Any, field: Field, values: Array) -> None:
     if field.rotation is None:
         q.x, q.y, q.z, q.w = 0.0, 0.0, 0.0, 1.0
         return
-    matrix = ROTATIONS[field.rotation][1](values[3:])
+    try:
+        matrix = ROTATIONS[field.rotation][1](values[3:])
+    except ValueError as error:
+        raise MessageError(f"{field.name!r} ({field.topic}): {error}.") from None
     q.x, q.y, q.z, q.w = matrix_to_quaternion(matrix).tolist()
 
 

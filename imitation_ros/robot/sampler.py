@@ -81,16 +81,21 @@ class Stream:
 
     def at(self, time_s: float, received_by_s: float) -> Value | None:
         """Return the newest value stamped at or before a time, among those received by another."""
+        index = self.index_at(time_s, received_by_s)
+        return None if index is None else self.values[index]
+
+    def index_at(self, time_s: float, received_by_s: float) -> int | None:
         end = bisect_right(self.values, time_s + SAME_TIME_S, key=lambda value: value.stamp_s)
-        for value in reversed(self.values[:end]):
-            if value.received_s <= received_by_s:
-                return value
+        for index in range(end - 1, -1, -1):
+            if self.values[index].received_s <= received_by_s + SAME_TIME_S:
+                return index
         return None
 
-    def forget_before(self, time_s: float) -> None:
-        """Drop what lies before the newest value stamped at or before a time."""
-        end = bisect_right(self.values, time_s + SAME_TIME_S, key=lambda value: value.stamp_s)
-        del self.values[: max(end - 1, 0)]
+    def forget_before(self, time_s: float, received_by_s: float) -> None:
+        """Drop what lies before the value that `at` returns: newer ones may be too late for the next tick as well."""
+        index = self.index_at(time_s, received_by_s)
+        if index is not None:
+            del self.values[:index]
 
 
 class Sampler:
@@ -118,6 +123,7 @@ class Sampler:
         self.wait_s = math.inf if lockstep else wait_s
         self.lockstep = lockstep
         self.start_s: float | None = None
+        self.counted_from_s = 0.0  # tick of the first value without a header; stays when tick 0 moves on
         self.uncounted: list[tuple[str, float, Array]] = []  # without a header, before the first tick is known
         self.counts: dict[str, int] = {}
 
@@ -146,6 +152,8 @@ class Sampler:
 
     def start(self, start_s: float) -> None:
         """Make a time tick 0."""
+        if self.start_s is None:
+            self.counted_from_s = start_s
         self.start_s = start_s
         self.count()
 
@@ -162,7 +170,7 @@ class Sampler:
             return
         for name, received_s, data in self.uncounted:
             index = self.counts.get(name, 0)
-            self.stream(name).put(Value(self.tick_s(index), received_s, data))
+            self.stream(name).put(Value(self.counted_from_s + index * self.period_s, received_s, data))
             self.counts[name] = index + 1
         self.uncounted = []
 
@@ -192,8 +200,8 @@ class Sampler:
             for name, stream in self.observation.items()
             if name not in heard or tick_s - heard[name].stamp_s > stream.field.max_age_s + SAME_TIME_S
         )
-        for name, value in heard.items():
-            self.observation[name].forget_before(value.stamp_s)
+        for stream in self.observation.values():
+            stream.forget_before(tick_s, tick_s + self.wait_s)
         return Sample(
             tick_s=tick_s,
             values={name: value.data for name, value in heard.items()},
@@ -206,8 +214,13 @@ class Sampler:
         """Return what was in force over [tick_s, tick_s + period_s) for an action field."""
         stream = self.action[name]
         command = in_force(stream, tick_s, self.period_s, self.wait_s)
-        stream.forget_before(tick_s)
+        stream.forget_before(tick_s, tick_s + self.period_s + self.wait_s)
         return command
+
+    def forget_before(self, time_s: float) -> None:
+        """Drop what can no longer matter when no tick before a time will be closed."""
+        for stream in (*self.observation.values(), *self.action.values()):
+            stream.forget_before(time_s, time_s)
 
 
 def in_force(stream: Stream, tick_s: float, period_s: float, wait_s: float) -> Command:
@@ -218,7 +231,8 @@ def in_force(stream: Stream, tick_s: float, period_s: float, wait_s: float) -> C
     inside = [
         value
         for value in stream.values
-        if tick_s + SAME_TIME_S < value.stamp_s < end_s - SAME_TIME_S and value.received_s <= end_s + wait_s
+        if tick_s + SAME_TIME_S < value.stamp_s < end_s - SAME_TIME_S
+        and value.received_s <= end_s + wait_s + SAME_TIME_S
     ]
     values = inside if before is None else [before, *inside]
     if not values:

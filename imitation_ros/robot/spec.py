@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from imitation_ros.errors import SpecError, did_you_mean
-from imitation_ros.paths import find_file
-from imitation_ros.robot.field import Field, field_to_dict, parse_field
+from imitation_ros.paths import find_file, is_file
+from imitation_ros.robot.field import Field, field_to_dict, is_number, parse_field
 from imitation_ros.robot.strict_yaml import check_names, load_yaml, parse_yaml
 
 ROBOT_WORDS = {"robot", "rate_hz", "wait_s", "fields"}
@@ -108,10 +108,11 @@ def load_spec(setup: str | Path) -> RobotSpec:
     setup_path = find_file("config/setups", setup)
     data = load_yaml(setup_path)
     check_names(data, SETUP_WORDS, str(setup_path))
-    if "robot" not in data:
+    named = text(data, "robot", str(setup_path))
+    if not named:
         raise SpecError(f"{setup_path} has no `robot`. Name one of config/robots, or give a path.")
-    beside = setup_path.parent / str(data["robot"])
-    robot_path = find_file("config/robots", beside if beside.is_file() else str(data["robot"]))
+    beside = setup_path.parent / named
+    robot_path = find_file("config/robots", beside if is_file(beside) else named)
     robot = load_yaml(robot_path)
     check_names(robot, ROBOT_WORDS, str(robot_path))
     return merge(robot, data, str(robot_path), str(setup_path))
@@ -121,7 +122,7 @@ def spec_from_yaml(text: str, source: str) -> RobotSpec:
     """Return the spec that RobotSpec.to_yaml wrote; `source` names the file in errors."""
     data = parse_yaml(text, source)
     check_names(data, SETUP_WORDS, source)
-    return merge({"robot": data.get("robot", "")}, data, source, source)
+    return merge({}, data, source, source)
 
 
 def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, setup_file: str) -> RobotSpec:
@@ -153,16 +154,20 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
     for topic in topics:
         if topics.count(topic) > 1:
             raise SpecError(f"{setup_file}: two actions are published on {topic!r}. Make them one field.")
+    type_of: dict[str, str] = {}
+    for field in (*observation, *action):
+        if type_of.setdefault(field.topic, field.type) != field.type:
+            raise SpecError(f"{setup_file}: {field.topic!r} is {type_of[field.topic]} and {field.type}. Keep one type.")
     merged = {**robot, **setup}
     return RobotSpec(
-        name=str(setup.get("setup") or Path(setup_file).stem),
-        robot=str(robot.get("robot") or merged.get("robot") or ""),
+        name=text(setup, "setup", setup_file) or Path(setup_file).stem,
+        robot=text(robot, "robot", robot_file) or text(setup, "robot", setup_file),
         rate_hz=number(merged, "rate_hz", setup_file, robot_file, at_least=0.1),
         wait_s=number({"wait_s": 0.02, **merged}, "wait_s", setup_file, robot_file, at_least=0.0),
         observation=observation,
         action=action,
-        task=str(setup.get("task") or ""),
-        scene=str(setup.get("scene") or ""),
+        task=text(setup, "task", setup_file),
+        scene=text(setup, "scene", setup_file),
     )
 
 
@@ -171,7 +176,7 @@ def choose(fields: Mapping[str, Field], names: Any, word: str, file: str) -> tup
     if not isinstance(names, list) or not names:
         raise SpecError(f"{file}: {word} is {names!r}; it should be a list of fields: {', '.join(fields)}.")
     for name in names:
-        if name not in fields:
+        if not isinstance(name, str) or name not in fields:
             hint = did_you_mean(str(name), fields)
             raise SpecError(f"{file}: {word} names {name!r}, which is no field.{hint} Fields: {', '.join(fields)}.")
         if names.count(name) > 1:
@@ -181,8 +186,16 @@ def choose(fields: Mapping[str, Field], names: Any, word: str, file: str) -> tup
 
 def number(data: Mapping[str, Any], word: str, setup_file: str, robot_file: str, at_least: float) -> float:
     value = data.get(word)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not at_least <= value < math.inf:
+    if not is_number(value) or not at_least <= value < math.inf:
         raise SpecError(
             f"{setup_file} (with {robot_file}): {word} is {value!r}; it should be a number of at least {at_least:g}."
         )
     return float(value)
+
+
+def text(data: Mapping[str, Any], word: str, file: str) -> str:
+    """Return a text that may be missing, as ''."""
+    value = data.get(word)
+    if value is not None and not isinstance(value, str):
+        raise SpecError(f"{file}: {word} is {value!r}; it should be a text. Put it in quotes.")
+    return value or ""

@@ -24,6 +24,9 @@ def construct_mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any,
     return loader.construct_mapping(node, deep=True)
 
 
+# what PyYAML lets through for texts such as 2001-99-99, `!!bool maybe`, or a thousand open brackets
+BAD_SCALARS = (ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError)
+
 StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct_mapping)
 
 
@@ -33,14 +36,12 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     Raises:
         SpecError: not YAML, not a mapping, or a name twice; `source` is named.
     """
-    loader = StrictLoader(text)
-    loader.name = source
     try:
+        loader = StrictLoader(text)  # refuses control characters
+        loader.name = source
         data = loader.get_single_data()
-    except yaml.YAMLError as error:
-        raise SpecError(f"{source} is not valid YAML: {error}") from None
-    finally:
-        loader.dispose()
+    except (yaml.YAMLError, *BAD_SCALARS) as error:
+        raise SpecError(f"{source} is not valid YAML: {error or type(error).__name__}") from None
     if not isinstance(data, dict):
         raise SpecError(f"{source} holds {type(data).__name__}; it should hold `name: value` lines.")
     return data
@@ -49,9 +50,12 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 def load_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping that a YAML file holds; see parse_yaml."""
     try:
-        return parse_yaml(path.read_text(), str(path))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path} is not a text file: {error}.") from None
+    return parse_yaml(text, str(path))
 
 
 def check_names(found: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
