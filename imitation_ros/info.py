@@ -10,7 +10,8 @@ from rich.table import Table
 
 from imitation_ros.console import console
 from imitation_ros.data.episode import Episode
-from imitation_ros.data.hdf5 import dataset_files, read_episodes
+from imitation_ros.data.folder import dataset_files
+from imitation_ros.data.hdf5 import read_episodes
 from imitation_ros.policies.bundle import POLICY_JSON, BundleInfo, read_info
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec, load_spec

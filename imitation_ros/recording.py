@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_ros.data.hdf5 import EpisodeWriter, Row, episode_path
+from imitation_ros.data.folder import episode_path, prepare_folder
+from imitation_ros.data.hdf5 import EpisodeWriter
+from imitation_ros.data.row import Row
 from imitation_ros.errors import DataError, RecordingError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.sampler import Sample, Sampler
@@ -295,29 +296,3 @@ def executed_fields(spec: RobotSpec) -> list[Field]:
         for field in spec.action
         if field.executed_topic is not None
     ]
-
-
-def prepare_folder(output: Path, append: bool) -> int:
-    """Make the folder and return the number of its next episode; refuse before anything is recorded.
-
-    Raises:
-        RecordingError: it holds episodes and `append` is off, or it cannot be written to.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordingError(f"the folder {output} cannot be made: {error.strerror}. Choose another output.") from None
-    try:
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise RecordingError(
-            f"the folder {output} is not writable: {error.strerror}. Choose another output, or `chmod u+w {output}`."
-        ) from None
-    names = [path.name.split(".")[0].removeprefix("episode_") for path in output.glob("episode_*.hdf5*")]
-    numbers = [int(name) for name in names if name.isdecimal()]
-    if numbers and not append:
-        raise RecordingError(
-            f"{output} already holds {len(numbers)} episode(s). Choose another output, or set append to add to them."
-        )
-    return max(numbers, default=-1) + 1

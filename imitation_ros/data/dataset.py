@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from imitation_ros.data.episode import Episode
-from imitation_ros.data.hdf5 import dataset_files, read_episodes
+from imitation_ros.data.folder import dataset_files
+from imitation_ros.data.hdf5 import read_episodes
 from imitation_ros.errors import DataError
 from imitation_ros.robot.sampler import SAME_TIME_S
 from imitation_ros.robot.spec import RobotSpec

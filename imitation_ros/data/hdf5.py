@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,8 @@ from numpy.typing import NDArray
 
 from imitation_ros import __version__
 from imitation_ros.data.episode import Episode, Timing
+from imitation_ros.data.folder import publish
+from imitation_ros.data.row import Row, row_of
 from imitation_ros.errors import DataError, SpecError
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
@@ -31,29 +31,6 @@ FORMAT_VERSION = 1
 BUFFER_ROWS = 50  # resizing a dataset at every row costs 40 times as much
 FLUSH_S = 1.0  # what a crash may cost
 TIMES = ("stamps", "received")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One step of an episode: the observation at a tick and the action from it on.
-
-    Attributes:
-        tick_s: the tick's time [s].
-        observation: field name to (width,).
-        action: field name to the label, (width,); executed: what the robot was told.
-        stamps_s, received_s: field name to the times of the observation [s]; empty without timing.
-        silent: field name to whether no command was in force; empty without timing.
-    """
-
-    tick_s: float
-    observation: Mapping[str, Array]
-    action: Mapping[str, Array]
-    executed: Mapping[str, Array]
-    stamps_s: Mapping[str, float]
-    received_s: Mapping[str, float]
-    silent: Mapping[str, bool]
-    reward: float = 0.0
-    is_human: bool = True
 
 
 class EpisodeWriter:
@@ -193,25 +170,6 @@ class EpisodeWriter:
         self.part.unlink(missing_ok=True)
 
 
-def publish(part: Path, path: Path) -> None:
-    """Rename a complete file to its name, so that it survives a power cut from then on."""
-    sync(part)
-    os.replace(part, path)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def episode_path(folder: Path, index: int) -> Path:
-    return folder / f"episode_{index:06d}.hdf5"
-
-
 def write_episode(path: Path, episode: Episode) -> Path:
     """Write a whole episode to a new file; read_episode gives an equal one back."""
     timing = episode.timing
@@ -227,39 +185,6 @@ def write_episode(path: Path, episode: Episode) -> Path:
     except BaseException:
         writer.discard()
         raise
-
-
-def row_of(episode: Episode, index: int) -> Row:
-    timing, last = episode.timing, index == episode.steps
-    return Row(
-        tick_s=0.0 if timing is None else float(timing.ticks_s[index]),
-        observation={name: values[index] for name, values in episode.observations.items()},
-        action={} if last else {name: values[index] for name, values in episode.actions.items()},
-        executed={} if last else {name: values[index] for name, values in episode.executed.items()},
-        stamps_s={} if timing is None else {name: float(v[index]) for name, v in timing.stamps_s.items()},
-        received_s={} if timing is None else {name: float(v[index]) for name, v in timing.received_s.items()},
-        silent={} if timing is None or last else {name: bool(v[index]) for name, v in timing.silent.items()},
-        reward=0.0 if episode.rewards is None or last else float(episode.rewards[index]),
-        is_human=True if episode.is_human is None or last else bool(episode.is_human[index]),
-    )
-
-
-def dataset_files(dataset: Path) -> list[Path]:
-    """Return the files of a dataset: one HDF5 file, or a folder of them.
-
-    Raises:
-        DataError: it does not exist or holds no episode.
-    """
-    if dataset.is_file():
-        return [dataset]
-    if not dataset.is_dir():
-        raise DataError(f"the dataset {dataset} does not exist. Record one with `imitation-ros record`.")
-    files = sorted(dataset.glob("*.hdf5"))
-    if not files:
-        parts = len(list(dataset.glob("*.part")))
-        left = f" It holds {parts} unfinished episode(s), *.part." if parts else ""
-        raise DataError(f"{dataset} holds no episode (*.hdf5).{left} Record some with `imitation-ros record`.")
-    return files
 
 
 def read_episodes(path: Path) -> Iterator[Episode]:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from imitation_ros.algorithms.recipe import load_recipe
-from imitation_ros.data.hdf5 import episode_path, write_episode
+from imitation_ros.data.folder import episode_path
+from imitation_ros.data.hdf5 import write_episode
 from imitation_ros.demo import PLANS
 from imitation_ros.envs.collect import collect
 from imitation_ros.envs.evaluate import evaluate

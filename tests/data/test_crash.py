@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import imitation_ros
-from imitation_ros.data.hdf5 import EpisodeWriter, Row, dataset_files, episode_path, read_episode
+from imitation_ros.data.folder import dataset_files, episode_path
+from imitation_ros.data.hdf5 import EpisodeWriter, read_episode
+from imitation_ros.data.row import Row
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 

@@ -19,7 +19,8 @@ from imitation_ros.data.dataset import (
     split_episodes,
     transitions,
 )
-from imitation_ros.data.hdf5 import episode_path, write_episode
+from imitation_ros.data.folder import episode_path
+from imitation_ros.data.hdf5 import write_episode
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import spec_from_yaml
 

@@ -11,17 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imitation_ros.data.folder import dataset_files, episode_path
 from imitation_ros.data.hdf5 import (
     BUFFER_ROWS,
     FORMAT_VERSION,
     EpisodeWriter,
-    dataset_files,
-    episode_path,
     read_episode,
     read_episodes,
-    row_of,
     write_episode,
 )
+from imitation_ros.data.row import row_of
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import load_spec, spec_from_yaml
 

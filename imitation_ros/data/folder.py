@@ -1,0 +1,72 @@
+"""A dataset on the disk: one file per episode, numbered, and whole as soon as it has its name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from imitation_ros.errors import DataError, RecordingError
+
+
+def episode_path(folder: Path, index: int) -> Path:
+    return folder / f"episode_{index:06d}.hdf5"
+
+
+def dataset_files(dataset: Path) -> list[Path]:
+    """Return the files of a dataset: one HDF5 file, or a folder of them.
+
+    Raises:
+        DataError: it does not exist or holds no episode.
+    """
+    if dataset.is_file():
+        return [dataset]
+    if not dataset.is_dir():
+        raise DataError(f"the dataset {dataset} does not exist. Record one with `imitation-ros record`.")
+    files = sorted(dataset.glob("*.hdf5"))
+    if not files:
+        parts = len(list(dataset.glob("*.part")))
+        left = f" It holds {parts} unfinished episode(s), *.part." if parts else ""
+        raise DataError(f"{dataset} holds no episode (*.hdf5).{left} Record some with `imitation-ros record`.")
+    return files
+
+
+def prepare_folder(output: Path, append: bool) -> int:
+    """Make the folder and return the number of its next episode; refuse before anything is recorded.
+
+    Raises:
+        RecordingError: it holds episodes and `append` is off, or it cannot be written to.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(f"the folder {output} cannot be made: {error.strerror}. Choose another output.") from None
+    try:
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise RecordingError(
+            f"the folder {output} is not writable: {error.strerror}. Choose another output, or `chmod u+w {output}`."
+        ) from None
+    names = [path.name.split(".")[0].removeprefix("episode_") for path in output.glob("episode_*.hdf5*")]
+    numbers = [int(name) for name in names if name.isdecimal()]
+    if numbers and not append:
+        raise RecordingError(
+            f"{output} already holds {len(numbers)} episode(s). Choose another output, or set append to add to them."
+        )
+    return max(numbers, default=-1) + 1
+
+
+def publish(part: Path, path: Path) -> None:
+    """Rename a complete file to its name, so that it survives a power cut from then on."""
+    sync(part)
+    os.replace(part, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
