@@ -23,6 +23,7 @@ class Bar:
         self.title, self.total, self.progress = title, total, progress
         self.task = None if progress is None else progress.add_task(title, total=total, text="")
         self.started_s = self.printed_s = time.monotonic()
+        self.ended = False
 
     def show(self, completed: int, text: str = "") -> None:
         """Say how far it is, and one thing worth knowing."""
@@ -30,9 +31,10 @@ class Bar:
             self.progress.update(self.task, completed=completed, text=text)
             return
         now_s = time.monotonic()
-        if now_s - self.printed_s < LINE_EVERY_S and completed < self.total:
+        ended = completed >= self.total
+        if self.ended or (now_s - self.printed_s < LINE_EVERY_S and not ended):
             return
-        self.printed_s = now_s
+        self.printed_s, self.ended = now_s, ended
         left_s = (now_s - self.started_s) * (self.total - completed) / max(completed, 1)
         remaining = f", about {left_s:.0f} s left" if 0 < completed < self.total else ""
         console.print(f"{self.title}: {completed}/{self.total}{remaining}  {text}", highlight=False)

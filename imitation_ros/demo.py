@@ -47,6 +47,11 @@ def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:
     """
     started_s = time.monotonic()
     plans = QUICK if quick else PLANS
+    console.print(
+        f"Teaching a simulated arm to {' and to '.join(task.replace('_', ' and ') for task in tasks)}, each node a "
+        f"process of its own: about {'2' if quick else '4'} minutes on two cores. Ctrl-C ends all of it.",
+        highlight=False,
+    )
     for task in tasks:
         find_task(task)
     prepare(output)

@@ -15,8 +15,8 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from imitation_ros.envs.robot_env import RobotEnv
-from imitation_ros.errors import DeploymentError
+from imitation_ros.envs.robot_env import PURPOSES, RobotEnv
+from imitation_ros.errors import DeploymentError, SpecError, did_you_mean
 from imitation_ros.recording import EXECUTED, executed_fields
 from imitation_ros.robot.sampler import SAME_TIME_S, Sampler
 from imitation_ros.ros.node import Parameters, overrides, parameter, required, spin
@@ -24,7 +24,7 @@ from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscription
 
 REPEAT_S = 0.5  # the observation is published again while nobody answers, for who joins late
 LEAP_S = 1.0  # that /clock advances at a reset, so that nothing of the last episode looks fresh
-FILM_EVERY = 4  # ticks
+FILM_EVERY = 2  # ticks
 
 
 class SimulatorNode(Node):
@@ -45,6 +45,11 @@ class SimulatorNode(Node):
         self.stall_s = parameter(self, "stall_s", 30.0, "give up when no command comes for so long (lockstep) [s]")
         self.film = parameter(self, "film", "", "write an animated GIF of each of the first episodes into this folder")
         self.films = parameter(self, "films", 3, "how many episodes are filmed")
+        if not factor > 0.0:
+            raise SpecError(f"real_time_factor is {factor:g}; it should be above 0.")
+        if self.purpose not in PURPOSES:
+            hint = did_you_mean(self.purpose, PURPOSES)
+            raise SpecError(f"purpose is {self.purpose!r}; allowed: {', '.join(PURPOSES)}.{hint}")
         self.env = RobotEnv(setup, disturbance=disturbance)
         self.spec = self.env.robot_spec
         self.tick = round(LEAP_S * self.spec.rate_hz)  # time 0 would be an empty stamp
@@ -94,7 +99,8 @@ class SimulatorNode(Node):
             row = {field: queue.popleft() for field, queue in self.queues.items()}
             stamps = {stamp_s for _, stamp_s, _ in row.values() if stamp_s is not None}
             if self.running and all(abs(stamp_s - self.time_s) < SAME_TIME_S for stamp_s in stamps):
-                self.latencies_s.append(max(heard_s for _, _, heard_s in row.values()) - self.published_s)
+                if self.env.ticks > 0:  # the first answer also waits for somebody to begin
+                    self.latencies_s.append(max(heard_s for _, _, heard_s in row.values()) - self.published_s)
                 self.step({field: data for field, (data, _, _) in row.items()})
 
     def advance(self) -> None:
