@@ -17,9 +17,16 @@ from numpy.typing import NDArray
 
 from imitation_ros.errors import DeploymentError
 from imitation_ros.policies.bundle import BundleInfo
-from imitation_ros.readiness import silent_fields, unlike_demonstrations, unstoppable_actions
+from imitation_ros.readiness import (
+    silent_fields,
+    stale_fields,
+    unheld_actions,
+    unlike_demonstrations,
+    unslowed_actions,
+    unstoppable_actions,
+)
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.limits import limited
+from imitation_ros.robot.limits import limited, says_where
 from imitation_ros.robot.sampler import SAME_TIME_S, Sample, Sampler
 
 Array = NDArray[np.float64]
@@ -75,6 +82,8 @@ class PolicyRunner:
         if not 0.0 < speed_scale <= 1.0:
             raise DeploymentError(f"speed_scale is {speed_scale:g}; allowed: above 0, at most 1.")
         self.inference, self.spec = inference, inference.info.spec
+        if speed_scale < 1.0 and (unslowed := unslowed_actions(self.spec)):
+            raise DeploymentError(f"speed_scale is {speed_scale:g}, but " + " ".join(unslowed))
         self.lockstep, self.speed_scale, self.check_start = lockstep, speed_scale, check_start
         self.sampler = Sampler(self.spec.observation, (), self.spec.period_s, self.spec.wait_s, lockstep)
         self.state, self.reason = State.INACTIVE, "not activated yet"
@@ -83,7 +92,10 @@ class PolicyRunner:
         self.last_tick_s = -math.inf
         self.asked: dict[int, tuple[float, float]] = {}  # tag -> tick, heard
         self.tag = 0
+        self.ticked_s = -math.inf  # monotonic, when the last tick was closed
+        self.told_s = -math.inf  # the tick of the last command that was let out
         self.stale_since_s: float | None = None
+        self.unanswered_since_s: float | None = None
         self.bad_actions = 0
         self.counts = {"commands": 0, "limited": 0, "refused": 0, "late": 0, "holds": 0}
         self.latencies_s: deque[float] = deque(maxlen=20_000)
@@ -101,17 +113,18 @@ class PolicyRunner:
         """
         if self.state is State.FAULT:
             raise DeploymentError(f"there is a fault: {self.reason} Mend it, then call ~/rearm.")
-        against = [*unstoppable_actions(self.spec), *self.silent(monotonic_s)]
+        against = [*unstoppable_actions(self.spec), *unheld_actions(self.spec), *self.silent(monotonic_s)]
         if not against and self.check_start:
             sample = self.sampler.sample(self.complete_tick_s() if self.lockstep else now_s - self.spec.wait_s)
             against = unlike_demonstrations(self.spec, sample, self.inference.info.ranges)
         if against:
             raise DeploymentError("not activated: " + " ".join(against))
-        self.previous, self.last_tick_s, self.stale_since_s, self.bad_actions = None, -math.inf, None, 0
+        self.previous, self.stale_since_s, self.unanswered_since_s, self.bad_actions = None, None, None, 0
         if self.lockstep:
             self.last_tick_s = self.complete_tick_s() - self.spec.period_s / 2
         else:
             self.last_tick_s = now_s - self.spec.wait_s
+        self.told_s, self.ticked_s = self.last_tick_s, monotonic_s
         self.asked.clear()
         self.enter(State.RUNNING, "activated")
 
@@ -151,7 +164,13 @@ class PolicyRunner:
         if self.lockstep:
             tick_s = self.complete_tick_s()
             return tick_s if tick_s > self.last_tick_s + SAME_TIME_S else None
-        due = math.floor((now_s - self.spec.wait_s - self.last_tick_s + SAME_TIME_S) * self.spec.rate_hz)
+        closing_s = now_s - self.spec.wait_s
+        if math.isinf(self.last_tick_s):  # stopped before it was ever activated
+            self.last_tick_s = closing_s - self.spec.period_s
+        if closing_s < self.last_tick_s - self.spec.period_s:  # the clock was set back
+            self.last_tick_s = self.told_s = closing_s
+            self.previous = None
+        due = math.floor((closing_s - self.last_tick_s + SAME_TIME_S) * self.spec.rate_hz)
         if due < 1:
             return None
         self.counts["late"] += due - 1
@@ -166,18 +185,49 @@ class PolicyRunner:
         """
         if self.state is State.INACTIVE:
             return []
+        try:
+            commands = self.advance(now_s, monotonic_s, wait_s)
+        except DeploymentError as error:  # inference has ended, or takes no more questions
+            self.enter(State.FAULT, str(error))
+            commands = [self.hold(self.last_tick_s, monotonic_s)]
+        self.told_s = max([self.told_s, *(command.tick_s for command in commands)])
+        return commands
+
+    def advance(self, now_s: float, monotonic_s: float, wait_s: float) -> list[Command]:
         tick_s = self.due_tick_s(now_s)
-        commands: list[Command] = []
-        if tick_s is not None:
-            if tick_s - self.last_tick_s > 1.5 * self.spec.period_s:
-                self.previous = None  # time went on without us: ramp in again
-            self.last_tick_s = tick_s
-            sample = self.sampler.sample(tick_s)
-            if self.may_run(sample, monotonic_s):
-                self.ask(sample)
-            else:
-                commands.append(self.hold(tick_s, monotonic_s))
-        return commands + self.answers(tick_s is not None, wait_s, monotonic_s)
+        if tick_s is None:
+            return self.between_ticks(now_s, monotonic_s)
+        if tick_s - self.last_tick_s > 1.5 * self.spec.period_s:
+            self.previous = None  # time went on without us: ramp in again
+        self.last_tick_s, self.ticked_s = tick_s, monotonic_s
+        sample = self.sampler.sample(tick_s)
+        if not self.may_run(sample, monotonic_s):
+            return [self.hold(tick_s, monotonic_s)]
+        self.ask(sample)
+        commands = self.answers(wait_s, monotonic_s)
+        return commands or self.unanswered(tick_s, monotonic_s)
+
+    def between_ticks(self, now_s: float, monotonic_s: float) -> list[Command]:
+        """Return late answers; hold at once when a sensor falls silent, also while the ROS clock stands still."""
+        if self.state is State.FAULT:
+            return []
+        words = " ".join(self.silent(monotonic_s))
+        if not words and not self.lockstep and monotonic_s - self.ticked_s > GRACE_S:
+            words = f"the ROS clock has not gone on for {monotonic_s - self.ticked_s:.1f} s: `ros2 topic hz /clock`."
+        if not words:
+            return self.answers(0.0, monotonic_s)
+        ran = self.state is State.RUNNING
+        self.doubt(words, monotonic_s)
+        return [self.hold(max(now_s, self.last_tick_s), monotonic_s)] if ran else []
+
+    def unanswered(self, tick_s: float, monotonic_s: float) -> list[Command]:
+        """Hold when the policy let more than a tick go by without an answer; a fault if it goes on like that."""
+        if self.lockstep or self.state is not State.RUNNING or tick_s - self.told_s < 1.5 * self.spec.period_s:
+            return []
+        since_s = self.unanswered_since_s = monotonic_s if self.unanswered_since_s is None else self.unanswered_since_s
+        if monotonic_s - since_s > GRACE_S:
+            self.enter(State.FAULT, f"the policy gave no answer in time for more than {GRACE_S:.1f} s.")
+        return [self.hold(tick_s, monotonic_s)]
 
     def may_run(self, sample: Sample, monotonic_s: float) -> bool:
         """Whether the sample is fit to act on; changes to holding, running or fault accordingly."""
@@ -189,32 +239,27 @@ class PolicyRunner:
                 self.enter(State.RUNNING, "every observation is fresh again")
             self.stale_since_s = None
             return True
-        words = " ".join(silent) or self.stale_words(sample)
+        self.doubt(" ".join(silent or stale_fields(self.spec, sample)), monotonic_s)
+        return False
+
+    def doubt(self, words: str, monotonic_s: float) -> None:
+        """Hold from now on, because of `words`; a fault if that was so for longer than the grace time."""
         self.stale_since_s = monotonic_s if self.stale_since_s is None else self.stale_since_s
         if monotonic_s - self.stale_since_s > GRACE_S:
             self.enter(State.FAULT, f"held for more than {GRACE_S:.1f} s: {words}")
         else:
             self.enter(State.HOLDING, words)
-        return False
-
-    def stale_words(self, sample: Sample) -> str:
-        lines = []
-        for name in sample.stale:
-            field = self.spec.field(name)
-            age_s = sample.tick_s - sample.stamps_s.get(name, -math.inf)
-            lines.append(f"{name!r} ({field.topic}) is {age_s:.2f} s old; the limit is {field.max_age_s:.2f} s.")
-        return " ".join(lines)
 
     def ask(self, sample: Sample) -> None:
         self.tag += 1
         self.asked[self.tag] = (sample.tick_s, max(self.heard_s.values()))
         self.inference.request(self.tag, sample.values)
 
-    def answers(self, asked_now: bool, wait_s: float, monotonic_s: float) -> list[Command]:
+    def answers(self, wait_s: float, monotonic_s: float) -> list[Command]:
         """Return commands for the answers that are there; one too late is dropped and counted."""
         commands = []
         while self.asked:
-            answer = self.inference.result(wait_s if asked_now else 0.0)
+            answer = self.inference.result(wait_s)
             if answer is None:
                 break
             tag, action = answer
@@ -237,7 +282,7 @@ class PolicyRunner:
             if self.bad_actions >= BAD_ACTIONS:
                 self.enter(State.FAULT, f"the policy gave {self.bad_actions} actions in a row that are not finite.")
             return self.hold(tick_s, heard_s)
-        self.bad_actions = 0
+        self.bad_actions, self.unanswered_since_s = 0, None
         values = {
             field.name: self.limit(field, np.asarray(action[field.name], dtype=np.float64))
             for field in self.spec.action
@@ -264,10 +309,9 @@ class PolicyRunner:
         return self.measured(field)
 
     def measured(self, field: Field) -> Array | None:
-        """Return the newest observation of the very numbers that a position action commands, if there is one."""
+        """Return the newest observation of the very joints that a position action commands, if there is one."""
         for stream in self.sampler.observation.values():
-            same = stream.field.names == field.names and stream.field.quantity == field.quantity
-            if same and stream.values:
+            if says_where(stream.field, field) and stream.values:
                 return stream.values[-1].data
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -110,15 +111,17 @@ class Programs:
         return "Its last words:\n  " + "\n  ".join(lines[-LAST_WORDS:]) + f"\nAll of them are in {program.log}."
 
     def end(self) -> None:
-        """Ask every program to end, newest first, and make those end that do not."""
-        for program in reversed(self.running):
-            if program.process.poll() is None:
-                program.process.send_signal(signal.SIGINT)
-        deadline_s = time.monotonic() + END_S
-        for program in reversed(self.running):
-            try:
-                program.process.wait(timeout=max(deadline_s - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
+        """Ask every program to end, newest first, and make those end that do not; at once on another Ctrl-C."""
+        try:
+            for program in reversed(self.running):
+                if program.process.poll() is None:
+                    program.process.send_signal(signal.SIGINT)
+            deadline_s = time.monotonic() + END_S
+            for program in reversed(self.running):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    program.process.wait(timeout=max(deadline_s - time.monotonic(), 0.1))
+        finally:
+            for program in self.running:
                 program.process.kill()
                 program.process.wait()
-        self.running.clear()
+            self.running.clear()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imitation_ros.robot.limits import says_where
 from imitation_ros.robot.sampler import Sample
 from imitation_ros.robot.spec import RobotSpec
 
@@ -24,6 +25,41 @@ def unstoppable_actions(spec: RobotSpec) -> list[str]:
         for field in spec.action
         if field.quantity == "velocity" and field.downstream_timeout_s is None
     ]
+
+
+def unheld_actions(spec: RobotSpec) -> list[str]:
+    """Name the actions that could not be held or begun without a motion that nobody chose."""
+    lines = []
+    for field in spec.action:
+        if field.relative or field.quantity == "effort":
+            what = "relative" if field.relative else "an effort"
+            lines.append(f"{field.name!r} is {what}, and repeating it would not hold the robot: it is not driven.")
+        elif field.kind == "continuous" and field.quantity == "position" and field.limits.velocity is not None:
+            if not any(says_where(observation, field) for observation in spec.observation):
+                lines.append(
+                    f"{field.name!r} is a position with a velocity limit, and no observation says where it is now: the "
+                    f"first command could jump. Observe {', '.join(field.names)} too ({field.file})."
+                )
+    return lines
+
+
+def unslowed_actions(spec: RobotSpec) -> list[str]:
+    """Name the actions that no speed_scale can slow down."""
+    return [
+        f"{field.name!r} has no velocity limit to take a share of: add limits: {{velocity: ...}} in {field.file}."
+        for field in spec.action
+        if field.kind == "continuous" and field.limits.velocity is None
+    ]
+
+
+def stale_fields(spec: RobotSpec, sample: Sample) -> list[str]:
+    """Say how old the stale fields of a sample are."""
+    lines = []
+    for name in sample.stale:
+        field = spec.field(name)
+        age_s = sample.tick_s - sample.stamps_s.get(name, -math.inf)
+        lines.append(f"{name!r} ({field.topic}) is {age_s:.2f} s old; the limit is {field.max_age_s:.2f} s.")
+    return lines
 
 
 def silent_fields(spec: RobotSpec, ages_s: Mapping[str, float], limits_s: Mapping[str, float]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import InvalidParameterTypeException, ParameterUninitializedException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from imitation_ros.errors import ImitationRosError, SpecError
 
 Parameters = Mapping[str, Any]
+WORDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
 def overrides(parameters: Parameters | None) -> list[Parameter]:
@@ -27,8 +28,22 @@ def overrides(parameters: Parameters | None) -> list[Parameter]:
 
 
 def parameter(node: Node, name: str, default: Any, description: str) -> Any:
-    """Declare a parameter and return its value; its type is the default's."""
-    return node.declare_parameter(name, default, ParameterDescriptor(description=description)).value
+    """Declare a parameter and return its value; its type is the default's.
+
+    Raises:
+        SpecError: somebody set it to a value of another type; 2 for 2.0 or for the text "2" is understood.
+    """
+    try:
+        return node.declare_parameter(name, default, ParameterDescriptor(description=description)).value
+    except InvalidParameterTypeException:
+        descriptor = ParameterDescriptor(description=description, dynamic_typing=True)
+        value = node.declare_parameter(name, default, descriptor).value
+    if isinstance(default, str) or (isinstance(default, float) and type(value) is int):
+        return type(default)(value)
+    raise SpecError(
+        f"the parameter {name!r} of {node.get_name()} is {value!r}; it should be "
+        f"{WORDS[type(default)]}, such as {str(default).lower()}: {description}."
+    )
 
 
 def required(node: Node, name: str, description: str) -> str:
@@ -37,9 +52,9 @@ def required(node: Node, name: str, description: str) -> str:
     Raises:
         SpecError: nobody set it.
     """
-    descriptor = ParameterDescriptor(description=description)
+    descriptor = ParameterDescriptor(description=description, dynamic_typing=True)  # a folder may be called 7
     try:
-        value = node.declare_parameter(name, Parameter.Type.STRING, descriptor).value
+        value = node.declare_parameter(name, None, descriptor).value
     except ParameterUninitializedException:
         value = None
     if not value:
@@ -93,6 +108,8 @@ def spin(make: Callable[[], Any], work: Callable[[Any], None] | None = None, arg
         if node is not None and hasattr(node, "close"):
             node.close()
         rclpy.try_shutdown()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second one would change the exit status of a clean end
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -60,7 +61,8 @@ class OperatorNode(Node):
 
     def demonstrate_once(self) -> bool:
         """Give one demonstration; return whether it succeeded and was kept."""
-        self.calls.call(self.simulator, "reset")
+        reset = json.loads(self.calls.call(self.simulator, "reset"))
+        self.seen_s = reset["stamp_s"] - 0.5 * self.spec.period_s  # nothing from before the reset
         observation = self.look()
         if self.recorder:
             self.calls.call(self.recorder, "start")
@@ -96,10 +98,13 @@ class OperatorNode(Node):
     def wait_until_heard(self) -> None:
         """Wait until everybody who listens to the commands is connected: in lock-step none may be missed."""
         deadline_s = time.monotonic() + PATIENCE_S
-        while unheard := self.commands.unheard():
+        nodes = [name.split("/")[-1] for name in (self.simulator, self.recorder) if name]
+        while unheard := self.commands.unheard(by=nodes):
             self.calls.spin_once(0.05)
             if time.monotonic() > deadline_s:
-                raise DeploymentError(f"nobody listens to {', '.join(unheard)}: is the simulator running?")
+                raise DeploymentError(
+                    f"{' and '.join(nodes)} should listen to {', '.join(unheard)}: `ros2 topic info -v` shows who does."
+                )
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ class PolicyNode(LifecycleNode):
                 check_start=self.check_start,
             )
         except ImitationRosError as error:
+            self.close()
             return self.refuse(error)
         spec = self.runner.spec
         self.commands = FieldPublishers(self, spec.action)
@@ -72,7 +73,7 @@ class PolicyNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self.runner is not None
         if not self.lockstep:  # a simulator that waits stands still by itself
-            self.publish([self.runner.hold(now_s(self), time.monotonic())])
+            self.hold()
         self.runner.deactivate()
         return super().on_deactivate(state)
 
@@ -91,6 +92,12 @@ class PolicyNode(LifecycleNode):
                     f"{others} other node(s) publish on {topic}, and two cannot drive one robot: "
                     f"`ros2 topic info -v {topic}` shows who."
                 )
+        waiting = self.topics.publishers() if self.lockstep else ()  # who shows observations waits for the answers
+        against += [
+            f"{topic} is not heard by {' and '.join(waiting) or 'anybody'} yet: `ros2 topic info -v {topic}` shows who "
+            f"listens."
+            for topic in self.commands.unheard(by=waiting)
+        ]
         if against:
             raise ImitationRosError("not activated: " + " ".join(against))
 
@@ -118,13 +125,19 @@ class PolicyNode(LifecycleNode):
             self.commands.publish(dict(command.values), command.tick_s)
             self.runner.latencies_s.append(time.monotonic() - command.heard_s)
 
-    def stop(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
-        """Hold until ~/rearm; works in every state."""
+    def hold(self) -> None:
+        """Tell the robot to stay where it is."""
         if self.runner is not None:
             self.publish([self.runner.hold(now_s(self), time.monotonic())])
+
+    def stop(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
+        """Hold until ~/rearm; works in every state."""
+        self.hold()
+        if self.runner is not None:
             self.runner.stop()
         self.announce()
-        answer.success, answer.message = True, "stopped; call ~/rearm, then activate again"
+        done = "stopped; call ~/rearm, then activate again"
+        answer.success, answer.message = True, "not configured: nothing to stop" if self.runner is None else done
         return answer
 
     def rearm(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
@@ -166,9 +179,13 @@ class PolicyNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def close(self) -> None:
-        if self.inference is not None:
-            self.inference.close()
-        self.runner = self.inference = None
+        """Let go of the policy; while it drives, the robot is told to hold first."""
+        if self.runner is not None and self.runner.state is not State.INACTIVE and not self.lockstep:
+            self.hold()
+        for part in (self.topics, self.commands, self.inference):
+            if part is not None:
+                part.close()
+        self.runner = self.inference = self.topics = self.commands = None
 
 
 def main() -> None:

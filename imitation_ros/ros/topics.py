@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +14,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.timer import Timer
 
 from imitation_ros.errors import MessageError
 from imitation_ros.robot.field import Field
@@ -24,6 +26,7 @@ OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
 DEPTH = 200  # a burst of a second at 200 Hz is kept; stamps, not arrival, say when a value is from
 LOOK_EVERY_S = 0.1  # for publishers
 SILENT_AFTER_S = 1.0
+NUMBERS = re.compile(r"-?\d[\d.e+-]*|\bnan\b|\binf\b")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -43,9 +46,9 @@ def to_stamp(time_s: float) -> Time:
     return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
-def steady_timer(node: Node, period_s: float, callback: Callable[[], None]) -> None:
+def steady_timer(node: Node, period_s: float, callback: Callable[[], None]) -> Timer:
     """Call back on the wall's clock: a /clock that stands still must not stop a watchdog."""
-    node.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+    return node.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
 class FieldSubscriptions:
@@ -74,8 +77,8 @@ class FieldSubscriptions:
         self.problems: dict[str, str] = {}
         self.received: dict[str, int] = dict.fromkeys(self.fields_of, 0)
         self.last_s: dict[str, float] = dict.fromkeys(self.fields_of, time.monotonic())
-        self.announced: set[str] = set()
-        steady_timer(node, LOOK_EVERY_S, self.look)
+        self.announced: dict[str, str] = {}  # topic to the problem that was said last, without its numbers
+        self.timer = steady_timer(node, LOOK_EVERY_S, self.look)
 
     def look(self) -> None:
         """Subscribe to what has appeared, and say once what is wrong."""
@@ -86,9 +89,10 @@ class FieldSubscriptions:
             if silent_s > SILENT_AFTER_S and topic in self.subscriptions and topic in self.expected:
                 self.problems[topic] = f"{topic} has been silent for {silent_s:.0f} s: `ros2 topic hz {topic}`"
         for topic, problem in self.problems.items():
-            if topic not in self.announced:
+            kind = NUMBERS.sub("", problem)  # seconds of silence grow
+            if self.announced.get(topic) != kind:
                 self.node.get_logger().warning(problem)
-                self.announced.add(topic)
+                self.announced[topic] = kind
 
     def subscribe(self, topic: str, fields: list[Field]) -> None:
         publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
@@ -106,7 +110,7 @@ class FieldSubscriptions:
         reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
         policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         self.problems.pop(topic, None)
-        self.announced.discard(topic)
+        self.announced.pop(topic, None)
         self.last_s[topic] = time.monotonic()
         self.subscriptions[topic] = self.node.create_subscription(
             message_class(fields[0].type),
@@ -128,7 +132,17 @@ class FieldSubscriptions:
             return
         if topic in self.problems:
             self.problems.pop(topic)
-            self.announced.discard(topic)
+            self.announced.pop(topic, None)
+
+    def publishers(self) -> set[str]:
+        """Return the names of the nodes that publish what should be heard all the time."""
+        infos = [self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(name)) for name in self.expected]
+        return {info.node_name for each in infos for info in each}
+
+    def close(self) -> None:
+        self.node.destroy_timer(self.timer)
+        for subscription in self.subscriptions.values():
+            self.node.destroy_subscription(subscription)
 
     def problems_of(self, fields: Iterable[Field]) -> list[str]:
         """Return what stands against some of the fields, in words."""
@@ -162,10 +176,20 @@ class FieldPublishers:
         for topic, message in messages.items():
             self.by_topic[topic].publish(message)
 
-    def unheard(self) -> list[str]:
-        """Return the topics that not every subscriber in the graph is connected to yet, or that have none."""
-        return [
-            topic
-            for topic, publisher in self.by_topic.items()
-            if publisher.get_subscription_count() < max(1, self.node.count_subscribers(publisher.topic_name))
-        ]
+    def unheard(self, by: Iterable[str] = ()) -> list[str]:
+        """Return the topics that a subscriber in the graph is not connected to yet, or that one is missing from.
+
+        Args:
+            by: names of the nodes that must listen; a message that one of them misses would stop a lock-step.
+        """
+        topics = []
+        for topic, publisher in self.by_topic.items():
+            listeners = [info.node_name for info in self.node.get_subscriptions_info_by_topic(publisher.topic_name)]
+            connected = publisher.get_subscription_count() >= max(1, len(listeners))
+            if not connected or not set(by) <= set(listeners):
+                topics.append(topic)
+        return topics
+
+    def close(self) -> None:
+        for publisher in self.by_topic.values():
+            self.node.destroy_publisher(publisher)
