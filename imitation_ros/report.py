@@ -163,14 +163,19 @@ def success_plot(result: TaskResult) -> bytes:
 
 
 def curves_plot(curves: Path) -> bytes:
-    """Training and validation loss, summed over the action fields, against updates."""
-    figure, axes = plot("loss")
+    """Losses, and the error on held-out episodes that chose the policy, summed over the action fields."""
+    figure, axes = plot("learning")
     with curves.open(newline="") as file:
         rows = list(csv.DictReader(file))
     updates = [int(line["update"]) for line in rows]
-    for kind, colour in (("training", GREY), ("validation", BLUE)):
+    curves_of = (
+        ("training", GREY, "loss"),
+        ("validation", BLUE, "loss, held out"),
+        ("error", ORANGE, "error, held out"),
+    )
+    for kind, colour, label in curves_of:
         names = [name for name in rows[0] if name.startswith(kind + "/")]
-        axes.plot(updates, [sum(float(line[name]) for name in names) for line in rows], color=colour, label=kind)
+        axes.plot(updates, [sum(float(line[name]) for name in names) for line in rows], color=colour, label=label)
     axes.set_yscale("log")
     axes.set_xlabel("updates")
     axes.legend(frameon=False)
