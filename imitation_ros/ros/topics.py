@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -26,6 +27,7 @@ OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
 DEPTH = 200  # a burst of a second at 200 Hz is kept; stamps, not arrival, say when a value is from
 LOOK_EVERY_S = 0.1  # for publishers
 SILENT_AFTER_S = 1.0
+LAST_WORD_S = 0.5  # to arrive, before a topic is closed
 NUMBERS = re.compile(r"-?\d[\d.e+-]*|\bnan\b|\binf\b")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -191,5 +193,7 @@ class FieldPublishers:
         return topics
 
     def close(self) -> None:
+        """End the topics, after everybody who listens has the last message: it may say stop."""
         for publisher in self.by_topic.values():
+            publisher.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
             self.node.destroy_publisher(publisher)

@@ -1,0 +1,105 @@
+"""The simulator without lock-step keeps the wall's time; in lock-step it says when nobody answers."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from ros_graph import Graph, wait_until
+from rosgraph_msgs.msg import Clock
+
+from imitation_ros.processes import Programs
+
+SETUP = "panda_reach"
+
+
+def x_of(messages):
+    return np.array([message.twist.linear.x for _, message in messages])
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """A simulator in real time: pushed to one side for a second, then left alone, then reset."""
+    folder = tmp_path_factory.mktemp("simulator")
+    with Graph() as graph, Programs(folder, {}) as programs:
+        executed = graph.listen("servo_node/executed_twist", TwistStamped)
+        clock = graph.listen("/clock", Clock)
+        poses = graph.listen("end_effector/pose", PoseStamped)
+        programs.node("simulator_node", "simulator", {"setup": SETUP, "real_time_factor": 1})
+        wait_until(lambda: clock and poses and executed, what="the simulator's start")
+        commands = graph.node.create_publisher(TwistStamped, "servo_node/delta_twist_cmds", 10)
+        wait_until(lambda: commands.get_subscription_count() == 1, what="being heard")
+        message = TwistStamped()
+        message.header.frame_id = "panda_link0"
+        message.twist.linear.x = 0.2
+        timer = graph.node.create_timer(0.02, lambda: commands.publish(message))
+        began_s = time.monotonic()
+        time.sleep(1.0)
+        graph.node.destroy_timer(timer)
+        left_s = time.monotonic()
+        time.sleep(1.0)
+        reset_s = time.monotonic()
+        assert graph.call("simulator/reset").success
+        time.sleep(0.5)
+    return executed, clock, poses, (began_s, left_s, reset_s)
+
+
+def between(heard, low_s, high_s):
+    return [(when_s, message) for when_s, message in heard if low_s < when_s <= high_s]
+
+
+def test_without_lockstep_it_keeps_the_walls_time(pushed):
+    _, clock, _, (began_s, _, reset_s) = pushed
+    walls_s, times_s = zip(
+        *[(when_s, m.clock.sec + 1e-9 * m.clock.nanosec) for when_s, m in between(clock, began_s, reset_s)], strict=True
+    )
+    rate = (times_s[-1] - times_s[0]) / (walls_s[-1] - walls_s[0])
+    assert 0.85 < rate < 1.05  # a busy machine may make it skip ticks, nothing may make it hurry
+    np.testing.assert_allclose(np.diff(times_s), 0.05, atol=1e-9)
+
+
+def test_without_lockstep_a_command_moves_the_robot_and_times_out_to_zero(pushed):
+    executed, _, poses, (began_s, left_s, reset_s) = pushed
+    assert np.median(x_of(between(executed, began_s + 0.3, left_s))) == pytest.approx(0.2)
+    positions = [message.pose.position.x for _, message in between(poses, began_s, left_s)]
+    assert positions[-1] - positions[0] > 0.1
+    after = x_of(between(executed, left_s + 0.5, reset_s))  # timeout_s is 0.1 s
+    assert len(after) > 3 and np.all(after == 0.0)
+
+
+def test_without_lockstep_a_reset_leaps_forward_in_time_and_goes_on(pushed):
+    _, clock, poses, (_, _, reset_s) = pushed
+    times_s = np.array([m.clock.sec + 1e-9 * m.clock.nanosec for _, m in clock])
+    assert np.all(np.diff(times_s) > 0)
+    assert np.diff(times_s).max() == pytest.approx(1.0, abs=0.06)
+    assert len(between(poses, reset_s + 0.1, reset_s + 0.5)) > 3
+
+
+def test_a_lockstep_without_answers_ends_with_a_clear_message(graph, programs):
+    simulator = programs.node("simulator_node", "simulator", {"setup": SETUP, "lockstep": True, "stall_s": 2})
+    assert graph.call("simulator/reset").success
+    began_s = time.monotonic()
+    assert simulator.process.wait(20) == 2
+    assert 1.5 < time.monotonic() - began_s < 6.0
+    log = simulator.log.read_text()
+    assert "simulator: no complete command for time" in log
+    assert "within 2 s (arrived: none)" in log
+    assert "one message per tick, stamped like the observation" in log
+    assert "Traceback" not in log
+
+
+def test_a_parameter_that_makes_no_sense_is_named(programs):
+    wrong = {"real_time_factor": -1, "purpose": "tset"}
+    nodes = {
+        name: programs.node("simulator_node", name, {"setup": SETUP, name: value}) for name, value in wrong.items()
+    }
+    for name, node in nodes.items():
+        assert node.process.wait(20) == 2
+        assert f"simulator: {name} is" in node.log.read_text() or f"node: {name} is" in node.log.read_text()
+        assert "Traceback" not in node.log.read_text()
+    assert "Did you mean 'test'?" in nodes["purpose"].log.read_text()

@@ -1,0 +1,95 @@
+"""The command line: what each verb says of itself, and what it says when it cannot work."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+from imitation_ros import __version__, cli
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Return exit code, output and errors of `imitation-ros ...`, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["imitation-ros", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    output = capsys.readouterr()
+    code = ended.value.code
+    return 0 if code is None else code, output.out, output.err
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_help_of_a_verb_names_every_option_and_says_what_each_argument_is(monkeypatch, capsys, verb):
+    code, out, _ = run(monkeypatch, capsys, verb, "--help")
+    assert code == 0
+    words = re.sub(r"[^\S ]|[│╭╮╰╯─]", " ", out)
+    words = re.sub(" +", " ", words)
+    for parameter in inspect.signature(cli.VERBS[verb]).parameters.values():
+        if parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
+            assert f"--{parameter.name.replace('_', '-')}" in words
+        documented = re.search(rf"^\s+{parameter.name}: (\S+(?: \S+)?)", cli.VERBS[verb].__doc__, re.MULTILINE)
+        assert documented, f"{verb} says nothing about {parameter.name}"
+        assert documented[1] in words
+    assert inspect.getdoc(cli.VERBS[verb]).splitlines()[0] in words
+
+
+def test_the_bare_command_lists_the_verbs_and_imports_nothing_heavy():
+    script = (
+        "import sys; from imitation_ros.cli import main; sys.argv = ['imitation-ros']\n"
+        "try: main()\n"
+        "except SystemExit as ended: print('CODE', ended.code)\n"
+        "print('HEAVY', sorted({'torch', 'pybullet', 'rclpy', 'onnxruntime', 'h5py'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    for verb, function in cli.VERBS.items():
+        assert re.search(rf"^  {verb} +{re.escape(function.__doc__.splitlines()[0])}", done.stdout, re.MULTILINE)
+    assert "HEAVY []" in done.stdout
+    assert "CODE 2" in done.stdout
+
+
+def test_the_module_runs_as_the_command_does():
+    done = subprocess.run(
+        [sys.executable, "-m", "imitation_ros", "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("recrod", "record"), ("trian", "train"), ("dploy", "deploy")])
+def test_an_unknown_verb_gets_a_suggestion(monkeypatch, capsys, wrong, right):
+    code, _, err = run(monkeypatch, capsys, wrong)
+    assert code == 2
+    assert f"{wrong!r} is no verb. Did you mean {right!r}?" in err
+    assert "imitation-ros <verb> --help" in err
+
+
+def test_an_unknown_option_is_named(monkeypatch, capsys):
+    code, out, err = run(monkeypatch, capsys, "train", "data", "--output", "policy", "--epoch", "3")
+    assert code == 2
+    assert "--epoch" in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "nowhere", "--output", "{tmp}/policy"], ["nowhere", "imitation-ros record"]),
+        (["train", "nowhere", "--output", "{tmp}"], ["{tmp}", "already exists"]),
+        (["train", "nowhere", "--output", "{tmp}/policy", "--recipe", "bcc"], ["'bcc'", "Did you mean 'bc'?"]),
+        (["info", "panda_rech"], ["panda_rech"]),
+        (["evaluate", "{tmp}/nowhere"], ["nowhere"]),
+        (["demo", "--output", "{tmp}/demo", "--tasks", "raech"], ["'raech'", "Did you mean 'reach'?"]),
+    ],
+)
+def test_errors_are_words_without_a_traceback_and_exit_code_2(monkeypatch, capsys, tmp_path, arguments, words):
+    (tmp_path / "file").touch()
+    filled = [part.format(tmp=tmp_path) for part in arguments]
+    code, out, err = run(monkeypatch, capsys, *filled)
+    assert code == 2
+    assert err.startswith(f"imitation-ros {arguments[0]}: ")
+    for part in words:
+        assert part.format(tmp=tmp_path) in err
+    assert "Traceback" not in out + err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
