@@ -73,7 +73,8 @@ def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:
 
 def prepare(output: Path) -> None:
     """Make the output folder; one of an earlier demo is replaced, anything else is left alone."""
-    if output.exists() and any(output.iterdir()) and not (output / MARKER).is_file():
+    foreign = output.exists() and not (output / MARKER).is_file()
+    if foreign and (not output.is_dir() or any(output.iterdir())):
         raise ImitationRosError(f"{output} exists and was not made by a demo. Choose another output, or move it away.")
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -148,7 +149,7 @@ def examine(task: str, plan: Plan, output: Path, nodes: Programs, disturbance: b
     title = "driving under disturbance" if disturbance else "driving with the policy"
     with nodes, bar(title, plan.episodes) as shown:
         nodes.node("simulator_node", f"{name}_simulator", parameters)
-        nodes.node("policy_node", f"{name}_policy", {"policy": output / "policy", **LOCKSTEP})
+        nodes.node("policy_node", f"{name}_policy", {"policy": output / "policy", "check_start": False, **LOCKSTEP})
         examiner = nodes.node("evaluation_node", f"{name}_evaluation", {"episodes": plan.episodes, "results": results})
 
         def show() -> None:

@@ -26,12 +26,13 @@ from imitation_ros.readiness import (
     unstoppable_actions,
 )
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.limits import limited, says_where
+from imitation_ros.robot.limits import CommandLimiter, says_where
 from imitation_ros.robot.sampler import SAME_TIME_S, Sample, Sampler
 
 Array = NDArray[np.float64]
 
 GRACE_S = 1.0  # a stale observation for longer than this is a fault, which somebody has to look at
+IDLE_KEEP_S = 10.0  # how far back observations are kept while nothing is driven
 BAD_ACTIONS = 5  # in a row; one may be a glitch, more are a broken network
 
 
@@ -84,11 +85,11 @@ class PolicyRunner:
         self.inference, self.spec = inference, inference.info.spec
         if speed_scale < 1.0 and (unslowed := unslowed_actions(self.spec)):
             raise DeploymentError(f"speed_scale is {speed_scale:g}, but " + " ".join(unslowed))
-        self.lockstep, self.speed_scale, self.check_start = lockstep, speed_scale, check_start
+        self.lockstep, self.check_start = lockstep, check_start
+        self.limiter = CommandLimiter(self.spec.action, self.spec.period_s, speed_scale, self.measured)
         self.sampler = Sampler(self.spec.observation, (), self.spec.period_s, self.spec.wait_s, lockstep)
         self.state, self.reason = State.INACTIVE, "not activated yet"
         self.heard_s: dict[str, float] = {}  # monotonic: a frozen /clock must not hide a silent sensor
-        self.previous: dict[str, Array] | None = None
         self.last_tick_s = -math.inf
         self.asked: dict[int, tuple[float, float]] = {}  # tag -> tick, heard
         self.tag = 0
@@ -114,12 +115,15 @@ class PolicyRunner:
         if self.state is State.FAULT:
             raise DeploymentError(f"there is a fault: {self.reason} Mend it, then call ~/rearm.")
         against = [*unstoppable_actions(self.spec), *unheld_actions(self.spec), *self.silent(monotonic_s)]
-        if not against and self.check_start:
+        if not against:
             sample = self.sampler.sample(self.complete_tick_s() if self.lockstep else now_s - self.spec.wait_s)
-            against = unlike_demonstrations(self.spec, sample, self.inference.info.ranges)
+            against = [] if self.lockstep else stale_fields(self.spec, sample)
+            if self.check_start:
+                against += unlike_demonstrations(self.spec, sample, self.inference.info.ranges)
         if against:
             raise DeploymentError("not activated: " + " ".join(against))
-        self.previous, self.stale_since_s, self.unanswered_since_s, self.bad_actions = None, None, None, 0
+        self.stale_since_s, self.unanswered_since_s, self.bad_actions = None, None, 0
+        self.limiter.restart()
         if self.lockstep:
             self.last_tick_s = self.complete_tick_s() - self.spec.period_s / 2
         else:
@@ -169,7 +173,7 @@ class PolicyRunner:
             self.last_tick_s = closing_s - self.spec.period_s
         if closing_s < self.last_tick_s - self.spec.period_s:  # the clock was set back
             self.last_tick_s = self.told_s = closing_s
-            self.previous = None
+            self.limiter.restart()
         due = math.floor((closing_s - self.last_tick_s + SAME_TIME_S) * self.spec.rate_hz)
         if due < 1:
             return None
@@ -184,6 +188,7 @@ class PolicyRunner:
             wait_s: how long the answer may be waited for here [s].
         """
         if self.state is State.INACTIVE:
+            self.sampler.forget_before(now_s - IDLE_KEEP_S)
             return []
         try:
             commands = self.advance(now_s, monotonic_s, wait_s)
@@ -198,7 +203,7 @@ class PolicyRunner:
         if tick_s is None:
             return self.between_ticks(now_s, monotonic_s)
         if tick_s - self.last_tick_s > 1.5 * self.spec.period_s:
-            self.previous = None  # time went on without us: ramp in again
+            self.limiter.restart()  # time went on without us: ramp in again
         self.last_tick_s, self.ticked_s = tick_s, monotonic_s
         sample = self.sampler.sample(tick_s)
         if not self.may_run(sample, monotonic_s):
@@ -283,30 +288,11 @@ class PolicyRunner:
                 self.enter(State.FAULT, f"the policy gave {self.bad_actions} actions in a row that are not finite.")
             return self.hold(tick_s, heard_s)
         self.bad_actions, self.unanswered_since_s = 0, None
-        values = {
-            field.name: self.limit(field, np.asarray(action[field.name], dtype=np.float64))
-            for field in self.spec.action
-        }
+        values = self.limiter.limit(action)
         continuous = [field.name for field in self.spec.action if field.kind == "continuous"]
         self.counts["limited"] += any(np.abs(values[name] - action[name]).max() > 1e-6 for name in continuous)
         self.counts["commands"] += 1
-        self.previous = values
         return Command(tick_s, values, heard_s)
-
-    def limit(self, field: Field, wanted: Array) -> Array:
-        """Return the nearest value that obeys the field's limits from where the last command left it."""
-        if field.kind == "binary":
-            low, high = field.scale
-            return low if np.abs(wanted - low) < np.abs(wanted - high) else high
-        return limited(field, wanted, self.start_of(field), self.spec.period_s, self.speed_scale)
-
-    def start_of(self, field: Field) -> Array | None:
-        """Return the last command; before the first: standing still, or where the joints are measured."""
-        if self.previous is not None:
-            return self.previous[field.name]
-        if field.quantity == "velocity":
-            return np.zeros(field.width)
-        return self.measured(field)
 
     def measured(self, field: Field) -> Array | None:
         """Return the newest observation of the very joints that a position action commands, if there is one."""
@@ -316,14 +302,5 @@ class PolicyRunner:
         return None
 
     def hold(self, tick_s: float, heard_s: float) -> Command:
-        """Return what keeps the robot where it is: zero velocity, or the last position; never zero positions."""
-        values: dict[str, Array] = {}
-        for field in self.spec.action:
-            if field.quantity == "velocity":
-                values[field.name] = np.zeros(field.width)
-                continue
-            last = self.previous[field.name] if self.previous is not None else self.measured(field)
-            if last is not None:
-                values[field.name] = last
-        self.previous = {**(self.previous or {}), **values} if len(values) == len(self.spec.action) else None
-        return Command(tick_s, values, heard_s)
+        """Return what keeps the robot where it is."""
+        return Command(tick_s, self.limiter.hold(), heard_s)

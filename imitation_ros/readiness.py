@@ -13,6 +13,7 @@ from imitation_ros.robot.limits import says_where
 from imitation_ros.robot.sampler import Sample
 from imitation_ros.robot.spec import RobotSpec
 
+CLOCK_S = 1e6  # older than days: a stamp of a simulator's clock, read against the wall's
 START_MARGIN = 0.1  # of a number's demonstrated range, beyond which a start is unlike every demonstration
 START_FLOOR = 0.02  # in the field's unit: a number that was constant in the data may still differ a little
 
@@ -58,7 +59,8 @@ def stale_fields(spec: RobotSpec, sample: Sample) -> list[str]:
     for name in sample.stale:
         field = spec.field(name)
         age_s = sample.tick_s - sample.stamps_s.get(name, -math.inf)
-        lines.append(f"{name!r} ({field.topic}) is {age_s:.2f} s old; the limit is {field.max_age_s:.2f} s.")
+        clock = " Its stamps are of another clock: set use_sim_time as its publisher does." if age_s > CLOCK_S else ""
+        lines.append(f"{name!r} ({field.topic}) is {age_s:.2f} s old; the limit is {field.max_age_s:.2f} s.{clock}")
     return lines
 
 

@@ -210,6 +210,11 @@ class Recorder:
         """Whether the open episode has reached its time limit."""
         return self.open is not None and self.limit_steps is not None and self.open.steps >= self.limit_steps
 
+    @property
+    def steps(self) -> int:
+        """How many ticks of the open episode are written."""
+        return 0 if self.open is None else self.open.steps
+
     def mark_success(self, success: bool = True) -> str:
         if self.open is None:
             raise RecordingError("no episode is open: call ~/start first.")
@@ -261,7 +266,9 @@ class Recorder:
         if self.lockstep:
             observed = self.sampler.observation_due(self.sampler.tick_s(self.open.steps), now_s)
             if self.limit_steps is not None and not (self.full and observed):
-                raise RecordingError(f"still waiting for tick {self.open.steps} of {self.limit_steps}: call again.")
+                raise RecordingError(
+                    f"still waiting for tick {self.open.steps} of {self.limit_steps} (episode_s): call again."
+                )
             if keep and not observed:
                 raise RecordingError(f"still waiting for the observation after tick {self.open.steps - 1}: call again.")
         return self.open
@@ -285,8 +292,7 @@ class Recorder:
     def summary(self) -> Mapping[str, str]:
         """Return the state in words, for /diagnostics."""
         state = "armed" if self.armed else "idle" if self.open is None else "recording"
-        steps = 0 if self.open is None else self.open.steps
-        return {"state": state, "episode": str(self.next_index), "ticks": str(steps), "output": str(self.output)}
+        return {"state": state, "episode": str(self.next_index), "ticks": str(self.steps), "output": str(self.output)}
 
 
 def executed_fields(spec: RobotSpec) -> list[Field]:

@@ -12,8 +12,8 @@ LAYERS = ("robot", "data", "policies", "envs", "algorithms")
 """Each imports only those before it; the verbs import these, and `ros` and `cli` the verbs."""
 
 VERBS = ("recording", "training", "deployment", "evaluation", "demo")
-ROBOT_SIDE = ("robot", "data/episode", "data/hdf5", "data/row", "data/folder", "data/__init__", "policies/bundle", "policies/inference")
-ROBOT_SIDE += ("recording", "deployment", "readiness", "paths", "errors")
+ROBOT_SIDE = ("robot", "data/episode", "data/hdf5", "data/row", "data/folder", "data/__init__", "policies/bundle")
+ROBOT_SIDE += ("policies/inference", "recording", "deployment", "readiness", "paths", "errors")
 HEAVY = {"torch", "pybullet", "gymnasium", "safetensors", "tensorboard", "matplotlib"}
 
 

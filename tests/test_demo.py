@@ -177,7 +177,6 @@ def test_somebody_elses_folder_is_refused_and_kept(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "four years"
 
 
-@pytest.mark.xfail(strict=True, raises=NotADirectoryError, reason="prepare() looks into it before it asks what it is")
 def test_a_file_in_the_place_of_the_folder_is_refused_and_kept(tmp_path):
     (tmp_path / "demo").write_text("mine")
     with pytest.raises(ImitationRosError, match="demo"):

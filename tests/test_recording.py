@@ -463,7 +463,7 @@ def test_in_lockstep_stop_waits_for_the_last_ticks(tmp_path, spec):
     for name in topics:
         for stamp_s, data in topics[name]:
             recorder.put(name, data, stamp_s, 100.0)
-    with pytest.raises(RecordingError, match="still waiting for tick 3 of 3: call again"):
+    with pytest.raises(RecordingError, match=r"still waiting for tick 3 of 3 \(episode_s\): call again"):
         recorder.stop(1e9)
     recorder.put("tool", last[1], last[0], 100.0)
     episode = read_episode(recorder.stop(100.0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,3 +46,61 @@ def says_where(observation: Field, action: Field) -> bool:
     """
     named = COMPONENTS[action.type] is None and COMPONENTS[observation.type] is None
     return named and (observation.names, observation.quantity) == (action.names, action.quantity)
+
+
+class CommandLimiter:
+    """Lets out commands within the limits, one period after another, and knows how to hold.
+
+    Args:
+        fields: the action fields.
+        period_s: between two commands [s].
+        speed_scale: share of the velocity limits that is used.
+        measured: where the robot is, for a position field; None where nobody says.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        period_s: float,
+        speed_scale: float,
+        measured: Callable[[Field], Array | None],
+    ) -> None:
+        self.fields, self.period_s, self.speed_scale, self.measured = fields, period_s, speed_scale, measured
+        self.previous: dict[str, Array] = {}
+
+    def restart(self) -> None:
+        """Begin anew from where the robot is: the last command says nothing any more."""
+        self.previous = {}
+
+    def limit(self, action: Mapping[str, NDArray[Any]]) -> dict[str, Array]:
+        """Return the nearest command that obeys the limits, field name to (width,); `action` is finite."""
+        self.previous = {
+            field.name: self.limit_field(field, np.asarray(action[field.name], dtype=np.float64))
+            for field in self.fields
+        }
+        return self.previous
+
+    def limit_field(self, field: Field, wanted: Array) -> Array:
+        if field.kind == "binary":
+            low, high = field.scale
+            return low if np.abs(wanted - low) < np.abs(wanted - high) else high
+        return limited(field, wanted, self.start_of(field), self.period_s, self.speed_scale)
+
+    def start_of(self, field: Field) -> Array | None:
+        """Return the last command; before the first: standing still, or where the joints are measured."""
+        if field.name in self.previous:
+            return self.previous[field.name]
+        return np.zeros(field.width) if field.quantity == "velocity" else self.measured(field)
+
+    def hold(self) -> dict[str, Array]:
+        """Return what keeps the robot where it is: zero velocity, or the last position; never zero positions.
+
+        A position that nobody commanded or measured is left out: there is nothing to say.
+        """
+        starts = {
+            field.name: np.zeros(field.width) if field.quantity == "velocity" else self.start_of(field)
+            for field in self.fields
+        }
+        held = {name: value for name, value in starts.items() if value is not None}
+        self.previous = {**self.previous, **held}
+        return held

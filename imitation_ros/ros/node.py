@@ -101,6 +101,10 @@ def spin(make: Callable[[], Any], work: Callable[[Any], None] | None = None, arg
             executor.spin_once(timeout_sec=0.2)
     except KeyboardInterrupt:
         return 130
+    except RuntimeError:
+        if not asked:
+            raise
+        return 130  # Ctrl-C in the middle of a call into rclpy comes out like this
     except ImitationRosError as error:
         print(f"{'node' if node is None else node.get_name()}: {error}", file=sys.stderr, flush=True)
         return 2

@@ -79,7 +79,12 @@ class OperatorNode(Node):
         if self.recorder and success:
             self.calls.call(self.recorder, "mark_success")
         if self.recorder:
-            self.calls.call(self.recorder, "stop" if success else "discard")
+            said = self.calls.call(self.recorder, "stop" if success else "discard")
+            if success and not said.endswith(f": {self.ticks} ticks"):
+                raise RecordingError(
+                    f"the demonstration has {self.ticks} ticks, and the recorder says {said!r}: set its episode_s to "
+                    f"{self.task.TIME_LIMIT_S:g}, the task's time limit."
+                )
         return success
 
     def look(self) -> Sample:

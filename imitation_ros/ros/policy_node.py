@@ -16,7 +16,7 @@ from imitation_ros.deployment import Command, PolicyRunner, State
 from imitation_ros.errors import ImitationRosError
 from imitation_ros.policies.inference import InferenceProcess
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, spin
-from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscriptions, now_s, steady_timer
+from imitation_ros.ros.topics import LATCHED, NUMBERS, FieldPublishers, FieldSubscriptions, now_s, steady_timer
 
 LOOP_S = 0.005  # of the command loop: late by at most this much
 LEVELS = {State.FAULT: DiagnosticStatus.ERROR, State.HOLDING: DiagnosticStatus.WARN}
@@ -153,9 +153,10 @@ class PolicyNode(LifecycleNode):
             self.say(f"{state.value}: {self.runner.reason}", alarming=state in (State.HOLDING, State.FAULT))
 
     def say(self, words: str, alarming: bool) -> None:
-        if words == self.said:
+        kind = NUMBERS.sub("", words)  # an age grows, and says nothing new
+        if kind == self.said:
             return
-        self.said = words
+        self.said = kind
         self.state.publish(String(data=words))
         if alarming:
             self.get_logger().warning(words)

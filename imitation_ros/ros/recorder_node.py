@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from imitation_ros.errors import ImitationRosError
+from imitation_ros.errors import ImitationRosError, RecordingError
 from imitation_ros.recording import Recorder, executed_fields
 from imitation_ros.robot.spec import load_spec
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
@@ -55,16 +55,18 @@ class RecorderNode(Node):
             self.get_logger().warning(notice)
 
     def start(self) -> str:
-        try:
-            return self.recorder.start(now_s(self))
-        except ImitationRosError as error:
-            problems = "; ".join(self.topics.problems_of(self.fields))
-            raise type(error)(f"{error} {problems}".strip()) from None
+        problems = self.topics.problems_of(self.fields)
+        if problems and self.recorder.open is None:
+            raise RecordingError(f"not started: {'; '.join(problems)}.")
+        return self.recorder.start(now_s(self))
 
     def stop(self) -> str:
-        path = self.recorder.stop(now_s(self))
-        self.get_logger().info(f"saved {path}")
-        return f"saved {path}"
+        now = now_s(self)
+        self.recorder.close_ticks(now)
+        steps = self.recorder.steps
+        done = f"saved {self.recorder.stop(now)}: {steps} ticks"
+        self.get_logger().info(done)
+        return done
 
     def discard(self) -> str:
         return self.recorder.discard(now_s(self))

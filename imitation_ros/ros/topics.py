@@ -89,7 +89,9 @@ class FieldSubscriptions:
                 self.subscribe(topic, fields)
             silent_s = time.monotonic() - self.last_s[topic]
             if silent_s > SILENT_AFTER_S and topic in self.subscriptions and topic in self.expected:
-                self.problems[topic] = f"{topic} has been silent for {silent_s:.0f} s: `ros2 topic hz {topic}`"
+                self.problems[topic] = (
+                    f"{named(topic, fields)} has been silent for {silent_s:.0f} s: `ros2 topic hz {topic}`"
+                )
         for topic, problem in self.problems.items():
             kind = NUMBERS.sub("", problem)  # seconds of silence grow
             if self.announced.get(topic) != kind:
@@ -100,13 +102,13 @@ class FieldSubscriptions:
         publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
         if not publishers:
             if topic in self.expected and time.monotonic() - self.last_s[topic] > 0.5 * SILENT_AFTER_S:
-                self.problems[topic] = f"{topic} has no publisher yet: `ros2 topic list` shows what there is"
+                self.problems[topic] = f"{named(topic, fields)} has no publisher yet: see `ros2 topic list`"
             return
         types = sorted({info.topic_type for info in publishers})
         if types != [fields[0].type]:
             self.problems[topic] = (
-                f"{topic} is published as {' and '.join(types)}; the spec says {fields[0].type} ({fields[0].file}). "
-                f"`ros2 topic info -v {topic}` shows who publishes it"
+                f"{named(topic, fields)} is published as {' and '.join(types)}; the spec says {fields[0].type} "
+                f"({fields[0].file}). `ros2 topic info -v {topic}` shows who publishes it"
             )
             return
         reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
@@ -149,6 +151,10 @@ class FieldSubscriptions:
     def problems_of(self, fields: Iterable[Field]) -> list[str]:
         """Return what stands against some of the fields, in words."""
         return [self.problems[topic] for topic in {field.topic: None for field in fields} if topic in self.problems]
+
+
+def named(topic: str, fields: Iterable[Field]) -> str:
+    return f"{', '.join(repr(field.name) for field in fields)} ({topic})"
 
 
 class FieldPublishers:

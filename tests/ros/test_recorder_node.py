@@ -70,8 +70,8 @@ def faulty(tmp_path_factory):
             "joint names": "has no joint panda_joint1",
             "frame": "in frame 'camera'",
             "type": "published as geometry_msgs/msg/Pose",
-            "publisher": "probe has no publisher",
-            "silence": "mute has been silent",
+            "publisher": "(probe) has no publisher",
+            "silence": "(mute) has been silent",
         }
         named: dict[str, float] = {}
 
