@@ -53,9 +53,6 @@ setup(
     python_requires=">=3.10",
     install_requires=["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.8", "tyro>=0.9", "rich>=13"],
     extras_require={"train": TRAIN, "ros": ROS, "test": TEST, "dev": DEV},
-    entry_points={
-        "console_scripts": SCRIPTS,
-        "gymnasium.envs": [f"{NAME} = {NAME}.envs:register_environments"],
-    },
+    entry_points={"console_scripts": SCRIPTS},
     zip_safe=False,
 )

@@ -9,7 +9,7 @@ ENVIRONMENTS = {"PandaReach-v0": "panda_reach", "PandaPickPlace-v0": "panda_pick
 
 
 def register_environments() -> None:
-    """Make `gymnasium.make("imitation_ros/PandaReach-v0")` work; called on import, and by the plug-in entry point."""
+    """Make `gymnasium.make("imitation_ros/PandaReach-v0")` work; called when this package is imported."""
     for name, setup in ENVIRONMENTS.items():
         identifier = f"imitation_ros/{name}"
         if identifier not in gymnasium.registry:  # twice would warn
