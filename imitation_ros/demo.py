@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import random
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,12 +97,27 @@ def terminated_as_interrupt() -> Iterator[None]:
 
 
 def environment(output: Path) -> dict[str, str]:
-    """Return the nodes' variables: a graph of their own on this machine, unless the user chose one."""
+    """Return the nodes' variables: a graph of their own on this machine, whatever robot the shell is set up for."""
     return {
-        "ROS_DOMAIN_ID": os.environ.get("ROS_DOMAIN_ID", str(1 + os.getpid() % 100)),
+        "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_LOG_DIR": str(output / "logs" / "ros"),
     }
+
+
+def free_domain() -> int:
+    """Return a ROS domain in which nobody on this machine takes part now.
+
+    The first participant of domain d listens on UDP port 7410 + 250 d (DDSI-RTPS 2.5, section 9.6.2.3).
+    """
+    for domain in random.sample(range(1, 102), 101):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", 7410 + 250 * domain))
+            except OSError:
+                continue
+            return domain
+    raise ImitationRosError("every ROS domain from 1 to 101 is in use on this machine. End some nodes.")
 
 
 def teach(task: str, plan: Plan, output: Path) -> TaskResult:
