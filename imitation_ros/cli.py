@@ -33,6 +33,8 @@ def record(
     task: str = "",
     operator: str = "",
     episode_s: float = 0.0,
+    lockstep: bool = False,
+    use_sim_time: bool = False,
 ) -> None:
     """Record a teleoperated robot: topics in, one HDF5 file per episode out.
 
@@ -45,9 +47,12 @@ def record(
         task: what is demonstrated; the setup's task if empty.
         operator: who demonstrates.
         episode_s: longest episode [s]; 0: no limit.
+        lockstep: the simulator waits for each command.
+        use_sim_time: take the time from /clock, as a simulator publishes it.
     """
     given = {"setup": setup, "output": str(output), "append": append, "task": task, "operator": operator}
-    run_node("recorder_node", "RecorderNode", {**given, "episode_s": episode_s})
+    clock = {"lockstep": lockstep, "use_sim_time": use_sim_time}
+    run_node("recorder_node", "RecorderNode", {**given, "episode_s": episode_s, **clock})
 
 
 def train(
@@ -149,7 +154,14 @@ def operate(setup: str, /, episodes: int = 10, recorder: str = "recorder", simul
     run_node("operator_node", "OperatorNode", given, work="demonstrate")
 
 
-def deploy(policy: Path, /, speed_scale: float = 1.0, check_start: bool = True, lockstep: bool = False) -> None:
+def deploy(
+    policy: Path,
+    /,
+    speed_scale: float = 1.0,
+    check_start: bool = True,
+    lockstep: bool = False,
+    use_sim_time: bool = False,
+) -> None:
     """Serve a policy to a robot: a lifecycle node that somebody else has to configure and activate.
 
     `ros2 lifecycle set /policy configure`, then `ros2 lifecycle set /policy activate`. This is no certified safety
@@ -160,9 +172,10 @@ def deploy(policy: Path, /, speed_scale: float = 1.0, check_start: bool = True, 
         speed_scale: share of the velocity limits that is used.
         check_start: refuse a start that lies outside what was demonstrated.
         lockstep: answer every observation; the simulator waits.
+        use_sim_time: take the time from /clock, as a simulator publishes it.
     """
-    given = {"policy": str(policy), "speed_scale": speed_scale, "check_start": check_start, "lockstep": lockstep}
-    run_node("policy_node", "PolicyNode", given)
+    given = {"policy": str(policy), "speed_scale": speed_scale, "check_start": check_start}
+    run_node("policy_node", "PolicyNode", {**given, "lockstep": lockstep, "use_sim_time": use_sim_time})
 
 
 VERBS: dict[str, Callable[..., None]] = {
