@@ -16,7 +16,7 @@ def demo(output: Path = Path("demo"), quick: bool = False, tasks: tuple[str, ...
     """Teach a simulated robot, from teleoperation to the deployed policy, and write a report.
 
     Args:
-        output: the folder for everything that is made; one of an earlier demo is replaced.
+        output: the folder for everything that is made; one of an earlier demo is kept as *.previous.
         quick: fewer demonstrations, updates and episodes.
         tasks: what to teach.
     """
@@ -141,7 +141,14 @@ def simulate(
     run_node("simulator_node", "SimulatorNode", {**given, "seed": seed, "purpose": purpose})
 
 
-def operate(setup: str, /, episodes: int = 10, recorder: str = "recorder", simulator: str = "simulator") -> None:
+def operate(
+    setup: str,
+    /,
+    episodes: int = 10,
+    recorder: str = "recorder",
+    simulator: str = "simulator",
+    lockstep: bool = True,
+) -> None:
     """Let the task's scripted expert teleoperate the simulated robot, as a person would.
 
     Args:
@@ -149,8 +156,9 @@ def operate(setup: str, /, episodes: int = 10, recorder: str = "recorder", simul
         episodes: how many demonstrations to give; failures are discarded and not counted.
         recorder: the recorder node; empty: do not record.
         simulator: the simulator node, which is reset before each episode.
+        lockstep: simulator and recorder work in lock-step too: every tick has to be recorded.
     """
-    given = {"setup": setup, "episodes": episodes, "recorder": recorder, "simulator": simulator}
+    given = {"setup": setup, "episodes": episodes, "recorder": recorder, "simulator": simulator, "lockstep": lockstep}
     run_node("operator_node", "OperatorNode", given, work="demonstrate")
 
 
@@ -185,6 +193,7 @@ VERBS: dict[str, Callable[..., None]] = {
 
 def run_node(module: str, name: str, parameters: dict[str, Any], work: str | None = None) -> None:
     """Run a node in this process with parameters from the command line."""
+    import functools
     import importlib
 
     try:
@@ -195,7 +204,7 @@ def run_node(module: str, name: str, parameters: dict[str, Any], work: str | Non
             f"/opt/ros/<distribution>/setup.bash`; without a ROS installation: `pip install 'imitation_ros[ros]'`."
         ) from None
     node = getattr(importlib.import_module(f"imitation_ros.ros.{module}"), name)
-    status = spin(lambda: node(parameters), None if work is None else getattr(node, work), arguments=[])
+    status = spin(functools.partial(node, parameters), None if work is None else getattr(node, work), arguments=[])
     sys.exit(status)
 
 

@@ -48,13 +48,16 @@ def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:
     """
     started_s = time.monotonic()
     plans = QUICK if quick else PLANS
+    tasks = tuple(dict.fromkeys(tasks))
+    if not tasks:
+        raise ImitationRosError(f"no task is given; there are {', '.join(plans)}.")
+    for task in tasks:
+        find_task(task)
     console.print(
         f"Teaching a simulated arm to {' and to '.join(task.replace('_', ' and ') for task in tasks)}, each node a "
         f"process of its own: about {'2' if quick else '4'} minutes on two cores. Ctrl-C ends all of it.",
         highlight=False,
     )
-    for task in tasks:
-        find_task(task)
     prepare(output)
     results = []
     with terminated_as_interrupt():
@@ -73,13 +76,20 @@ def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:
 
 
 def prepare(output: Path) -> None:
-    """Make the output folder; one of an earlier demo is replaced, anything else is left alone."""
+    """Make the output folder; an earlier demo's is kept as *.previous, anything else is left alone."""
     foreign = output.exists() and not (output / MARKER).is_file()
     if foreign and (not output.is_dir() or any(output.iterdir())):
         raise ImitationRosError(f"{output} exists and was not made by a demo. Choose another output, or move it away.")
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    (output / MARKER).touch()
+    previous = output.with_name(output.name + ".previous")
+    try:
+        if (output / MARKER).is_file():
+            if (previous / MARKER).is_file():
+                shutil.rmtree(previous)
+            output.rename(previous)
+        output.mkdir(parents=True, exist_ok=True)
+        (output / MARKER).touch()
+    except OSError as error:
+        raise ImitationRosError(f"{output} cannot be made: {error}. Choose another output.") from None
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from imitation_ros.readiness import (
     unheld_actions,
     unlike_demonstrations,
     unslowed_actions,
+    unstamped_fields,
     unstoppable_actions,
 )
 from imitation_ros.robot.field import Field
@@ -59,12 +60,12 @@ class Command:
     Attributes:
         tick_s: the observation's time, which the command is stamped with [s].
         values: action field name to (width,), physical, within the limits.
-        heard_s: monotonic time at which the last observation it rests on arrived [s].
+        heard_s: monotonic time at which the last observation it rests on arrived [s]; None for a hold.
     """
 
     tick_s: float
     values: Mapping[str, Array]
-    heard_s: float
+    heard_s: float | None = None
 
 
 class PolicyRunner:
@@ -85,10 +86,13 @@ class PolicyRunner:
         self.inference, self.spec = inference, inference.info.spec
         if speed_scale < 1.0 and (unslowed := unslowed_actions(self.spec)):
             raise DeploymentError(f"speed_scale is {speed_scale:g}, but " + " ".join(unslowed))
+        if lockstep and (unstamped := unstamped_fields(self.spec.observation)):
+            raise DeploymentError(" ".join(unstamped))
         self.lockstep, self.check_start = lockstep, check_start
         self.limiter = CommandLimiter(self.spec.action, self.spec.period_s, speed_scale, self.measured)
         self.sampler = Sampler(self.spec.observation, (), self.spec.period_s, self.spec.wait_s, lockstep)
         self.state, self.reason = State.INACTIVE, "not activated yet"
+        self.driving = False  # between activate and deactivate; a fault does not end it, and holds
         self.heard_s: dict[str, float] = {}  # monotonic: a frozen /clock must not hide a silent sensor
         self.last_tick_s = -math.inf
         self.asked: dict[int, tuple[float, float]] = {}  # tag -> tick, heard
@@ -130,9 +134,12 @@ class PolicyRunner:
             self.last_tick_s = now_s - self.spec.wait_s
         self.told_s, self.ticked_s = self.last_tick_s, monotonic_s
         self.asked.clear()
+        self.driving = True
         self.enter(State.RUNNING, "activated")
 
     def deactivate(self, reason: str = "deactivated") -> None:
+        """Say no more, so that somebody else can drive; a fault stays one."""
+        self.driving = False
         if self.state is not State.FAULT:
             self.enter(State.INACTIVE, reason)
 
@@ -187,14 +194,14 @@ class PolicyRunner:
             now_s: on the ROS clock [s]; monotonic_s: on the monotonic clock [s].
             wait_s: how long the answer may be waited for here [s].
         """
-        if self.state is State.INACTIVE:
+        if not self.driving or self.state is State.INACTIVE:
             self.sampler.forget_before(now_s - IDLE_KEEP_S)
             return []
         try:
             commands = self.advance(now_s, monotonic_s, wait_s)
         except DeploymentError as error:  # inference has ended, or takes no more questions
             self.enter(State.FAULT, str(error))
-            commands = [self.hold(self.last_tick_s, monotonic_s)]
+            commands = [self.hold(self.last_tick_s)]
         self.told_s = max([self.told_s, *(command.tick_s for command in commands)])
         return commands
 
@@ -207,7 +214,7 @@ class PolicyRunner:
         self.last_tick_s, self.ticked_s = tick_s, monotonic_s
         sample = self.sampler.sample(tick_s)
         if not self.may_run(sample, monotonic_s):
-            return [self.hold(tick_s, monotonic_s)]
+            return [self.hold(tick_s)]
         self.ask(sample)
         commands = self.answers(wait_s, monotonic_s)
         return commands or self.unanswered(tick_s, monotonic_s)
@@ -223,7 +230,7 @@ class PolicyRunner:
             return self.answers(0.0, monotonic_s)
         ran = self.state is State.RUNNING
         self.doubt(words, monotonic_s)
-        return [self.hold(max(now_s, self.last_tick_s), monotonic_s)] if ran else []
+        return [self.hold(max(now_s, self.last_tick_s))] if ran else []
 
     def unanswered(self, tick_s: float, monotonic_s: float) -> list[Command]:
         """Hold when the policy let more than a tick go by without an answer; a fault if it goes on like that."""
@@ -232,7 +239,7 @@ class PolicyRunner:
         since_s = self.unanswered_since_s = monotonic_s if self.unanswered_since_s is None else self.unanswered_since_s
         if monotonic_s - since_s > GRACE_S:
             self.enter(State.FAULT, f"the policy gave no answer in time for more than {GRACE_S:.1f} s.")
-        return [self.hold(tick_s, monotonic_s)]
+        return [self.hold(tick_s)]
 
     def may_run(self, sample: Sample, monotonic_s: float) -> bool:
         """Whether the sample is fit to act on; changes to holding, running or fault accordingly."""
@@ -286,7 +293,7 @@ class PolicyRunner:
             self.bad_actions += 1
             if self.bad_actions >= BAD_ACTIONS:
                 self.enter(State.FAULT, f"the policy gave {self.bad_actions} actions in a row that are not finite.")
-            return self.hold(tick_s, heard_s)
+            return self.hold(tick_s)
         self.bad_actions, self.unanswered_since_s = 0, None
         values = self.limiter.limit(action)
         continuous = [field.name for field in self.spec.action if field.kind == "continuous"]
@@ -301,6 +308,6 @@ class PolicyRunner:
                 return stream.values[-1].data
         return None
 
-    def hold(self, tick_s: float, heard_s: float) -> Command:
+    def hold(self, tick_s: float) -> Command:
         """Return what keeps the robot where it is."""
-        return Command(tick_s, self.limiter.hold(), heard_s)
+        return Command(tick_s, self.limiter.hold())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.limits import says_where
+from imitation_ros.robot.messages import STAMPED
 from imitation_ros.robot.sampler import Sample
 from imitation_ros.robot.spec import RobotSpec
 
@@ -50,6 +52,16 @@ def unslowed_actions(spec: RobotSpec) -> list[str]:
         f"{field.name!r} has no velocity limit to take a share of: add limits: {{velocity: ...}} in {field.file}."
         for field in spec.action
         if field.kind == "continuous" and field.limits.velocity is None
+    ]
+
+
+def unstamped_fields(fields: Sequence[Field]) -> list[str]:
+    """Name the observations that cannot say which tick they are from, as lock-step needs."""
+    return [
+        f"{field.name!r} ({field.type}) says not when it is from, so lock-step cannot tell its tick: take a type with "
+        f"a header, or `stamp: header` ({field.file})."
+        for field in fields
+        if field.type not in STAMPED or field.stamp != "header"
     ]
 
 

@@ -106,6 +106,10 @@ class InferenceProcess:
         (tag,) = TAG.unpack_from(reply)
         return tag, unpack(self.spec.action, reply[TAG.size :])
 
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
     def close(self) -> None:
         """End the process: at once if it hangs."""
         self.to_child.close()

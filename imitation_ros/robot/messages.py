@@ -44,6 +44,9 @@ COMPONENTS: dict[str, tuple[str, ...] | None] = {
 }
 """Message type to the names of its numbers; None where only the spec can name them."""
 
+STAMPED = {"sensor_msgs/msg/JointState", "geometry_msgs/msg/PoseStamped", "geometry_msgs/msg/TwistStamped"}
+"""The types whose header says when a value is from."""
+
 
 def reads(message_type: str) -> Callable[[Reader], Reader]:
     def register(reader: Reader) -> Reader:

@@ -106,7 +106,8 @@ def spin(make: Callable[[], Any], work: Callable[[Any], None] | None = None, arg
             raise
         return 130  # Ctrl-C in the middle of a call into rclpy comes out like this
     except ImitationRosError as error:
-        print(f"{'node' if node is None else node.get_name()}: {error}", file=sys.stderr, flush=True)
+        name = getattr(make, "func", make).__name__.removesuffix("Node").lower() if node is None else node.get_name()
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
         return 2
     finally:
         if node is not None and hasattr(node, "close"):

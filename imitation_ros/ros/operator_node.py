@@ -10,7 +10,8 @@ import numpy as np
 from rclpy.node import Node
 
 from imitation_ros.envs.tasks import Expert, find_task
-from imitation_ros.errors import DeploymentError, RecordingError
+from imitation_ros.errors import DeploymentError, RecordingError, SpecError
+from imitation_ros.readiness import unstamped_fields
 from imitation_ros.robot.sampler import Sample, Sampler
 from imitation_ros.robot.spec import load_spec
 from imitation_ros.ros.node import Parameters, overrides, parameter, required, spin
@@ -32,7 +33,9 @@ class OperatorNode(Node):
         self.episodes = parameter(self, "episodes", 10, "how many demonstrations to give; failures are not counted")
         recorder = parameter(self, "recorder", "recorder", "the recorder node; empty: do not record")
         simulator = parameter(self, "simulator", "simulator", "the simulator node, which is reset before each episode")
-        self.lockstep = parameter(self, "lockstep", True, "answer every observation (the simulator waits)")
+        self.lockstep = parameter(self, "lockstep", True, "simulator and recorder work in lock-step: miss no tick")
+        if unstamped := unstamped_fields(self.spec.observation):
+            raise SpecError(" ".join(unstamped))
         self.task, self.expert = find_task(self.spec.task), Expert(self.spec.task)
         self.ticks = round(self.task.TIME_LIMIT_S * self.spec.rate_hz)
         self.sampler = Sampler(self.spec.observation, (), self.spec.period_s, 0.0, lockstep=True)
@@ -80,7 +83,7 @@ class OperatorNode(Node):
             self.calls.call(self.recorder, "mark_success")
         if self.recorder:
             said = self.calls.call(self.recorder, "stop" if success else "discard")
-            if success and not said.endswith(f": {self.ticks} ticks"):
+            if success and self.lockstep and not said.endswith(f": {self.ticks} ticks"):
                 raise RecordingError(
                     f"the demonstration has {self.ticks} ticks, and the recorder says {said!r}: set its episode_s to "
                     f"{self.task.TIME_LIMIT_S:g}, the task's time limit."

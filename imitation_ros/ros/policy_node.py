@@ -14,8 +14,9 @@ from std_srvs.srv import Trigger
 
 from imitation_ros.deployment import Command, PolicyRunner, State
 from imitation_ros.errors import ImitationRosError
+from imitation_ros.policies.bundle import read_info
 from imitation_ros.policies.inference import InferenceProcess
-from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, spin
+from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
 from imitation_ros.ros.topics import LATCHED, NUMBERS, FieldPublishers, FieldSubscriptions, now_s, steady_timer
 
 LOOP_S = 0.005  # of the command loop: late by at most this much
@@ -27,10 +28,11 @@ class PolicyNode(LifecycleNode):
 
     def __init__(self, parameters: Parameters | None = None) -> None:
         super().__init__("policy", parameter_overrides=overrides(parameters))
-        self.bundle = parameter(self, "policy", "", "the policy bundle's folder")
+        self.bundle = required(self, "policy", "the policy bundle's folder")
         self.lockstep = parameter(self, "lockstep", False, "answer every observation; the simulator waits")
         self.speed_scale = parameter(self, "speed_scale", 1.0, "share of the velocity limits that is used, above 0")
         self.check_start = parameter(self, "check_start", True, "refuse a start unlike every demonstration")
+        spec = read_info(Path(self.bundle)).spec  # a wrong path is said now, not at configure
         self.runner: PolicyRunner | None = None
         self.inference: InferenceProcess | None = None
         self.topics: FieldSubscriptions | None = None
@@ -42,6 +44,7 @@ class PolicyNode(LifecycleNode):
         self.create_service(Trigger, "~/rearm", self.rearm)
         steady_timer(self, LOOP_S, self.step)
         steady_timer(self, 1.0, self.report)
+        self.get_logger().info(f"ready: {spec.name} waits for `ros2 lifecycle set {self.get_name()} configure`")
 
     def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
         try:
@@ -81,10 +84,18 @@ class PolicyNode(LifecycleNode):
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self.on_cleanup(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self.on_cleanup(state)
+
     def check_topics(self) -> None:
         """Refuse to activate against a second publisher, or topics that are not what the policy knows."""
         assert self.runner is not None and self.topics is not None and self.commands is not None
         against = self.topics.problems_of(self.runner.spec.observation)
+        if self.inference is not None and not self.inference.alive:
+            against.append("inference of the policy has ended: clean up this node and configure it again.")
         for topic, publisher in self.commands.by_topic.items():
             others = self.count_publishers(publisher.topic_name) - 1
             if others > 0:
@@ -123,12 +134,13 @@ class PolicyNode(LifecycleNode):
         assert self.runner is not None and self.commands is not None
         for command in commands:
             self.commands.publish(dict(command.values), command.tick_s)
-            self.runner.latencies_s.append(time.monotonic() - command.heard_s)
+            if command.heard_s is not None:
+                self.runner.latencies_s.append(time.monotonic() - command.heard_s)
 
     def hold(self) -> None:
         """Tell the robot to stay where it is."""
         if self.runner is not None:
-            self.publish([self.runner.hold(now_s(self), time.monotonic())])
+            self.publish([self.runner.hold(now_s(self))])
 
     def stop(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
         """Hold until ~/rearm; works in every state."""
@@ -181,7 +193,7 @@ class PolicyNode(LifecycleNode):
 
     def close(self) -> None:
         """Let go of the policy; while it drives, the robot is told to hold first."""
-        if self.runner is not None and self.runner.state is not State.INACTIVE and not self.lockstep:
+        if self.runner is not None and self.runner.driving and not self.lockstep:
             self.hold()
         for part in (self.topics, self.commands, self.inference):
             if part is not None:

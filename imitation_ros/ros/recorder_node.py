@@ -41,7 +41,8 @@ class RecorderNode(Node):
         self.create_service(Trigger, "~/start", lambda _, answer: self.answer(answer, self.start))
         self.create_service(Trigger, "~/stop", lambda _, answer: self.answer(answer, self.stop))
         self.create_service(Trigger, "~/discard", lambda _, answer: self.answer(answer, self.discard))
-        self.create_service(Trigger, "~/mark_success", lambda _, answer: self.answer(answer, self.mark_success))
+        self.create_service(Trigger, "~/mark_success", lambda _, answer: self.answer(answer, lambda: self.mark(True)))
+        self.create_service(Trigger, "~/mark_failure", lambda _, answer: self.answer(answer, lambda: self.mark(False)))
         self.get_logger().info(f"ready: {spec.name} at {spec.rate_hz:g} Hz into {self.recorder.output}")
 
     def receive(self, name: str, data, stamp_s: float | None, received_s: float, heard_s: float) -> None:
@@ -71,8 +72,8 @@ class RecorderNode(Node):
     def discard(self) -> str:
         return self.recorder.discard(now_s(self))
 
-    def mark_success(self) -> str:
-        return self.recorder.mark_success()
+    def mark(self, success: bool) -> str:
+        return self.recorder.mark_success(success)
 
     def answer(self, answer: Trigger.Response, act) -> Trigger.Response:
         """Fill a service's answer with what happened, or with why it did not."""

@@ -66,6 +66,7 @@ class SimulatorNode(Node):
         self.topics = FieldSubscriptions(self, (), self.receive, optional=self.spec.action)
         self.create_service(Trigger, "~/reset", self.reset)
         self.repeated_s = time.monotonic()
+        self.commanders: dict[str, int] = {}
         steady_timer(self, 0.1, self.watch)
         if not self.lockstep:
             steady_timer(self, self.spec.period_s / factor, self.advance)
@@ -83,6 +84,7 @@ class SimulatorNode(Node):
         start, self.next_start = self.next_start, self.next_start + 1
         self.env.reset(seed=self.seed, options={"start": start, "purpose": self.purpose})
         self.tick += round(LEAP_S * self.spec.rate_hz)
+        self.commands.clear_commands()
         self.running = True
         self.frames, self.latencies_s = [], []
         self.publish()
@@ -149,6 +151,7 @@ class SimulatorNode(Node):
         waited_s = time.monotonic() - self.published_s
         if not self.lockstep:
             return
+        self.forget_the_dead()
         if time.monotonic() - self.repeated_s > REPEAT_S:
             self.repeated_s = time.monotonic()
             self.observations.publish(self.env.observe(), self.time_s)
@@ -159,6 +162,14 @@ class SimulatorNode(Node):
                 f"In lock-step every action topic needs one message per tick, stamped like the observation. "
                 f"{' '.join(self.topics.problems_of(self.spec.action))}"
             )
+
+    def forget_the_dead(self) -> None:
+        """Drop half a command whose other half will never come, when who sent it has gone."""
+        commanders = {topic: self.count_publishers(topic) for topic in self.topics.fields_of}
+        if any(count < self.commanders.get(topic, 0) for topic, count in commanders.items()):
+            for queue in self.queues.values():
+                queue.clear()
+        self.commanders = commanders
 
     def close(self) -> None:
         self.env.close()

@@ -250,3 +250,26 @@ def test_ctrl_c_while_driving_ends_in_zero(deployed):
     assert speed(deployed.twists[-1][1].twist.linear) == 0.0
     assert not Path(f"/proc/{child}").exists()
     assert "Traceback" not in deployed.program.log.read_text()
+
+
+def test_an_inactive_node_says_nothing_also_after_a_stop(deployed):
+    deployed.drive()
+    deployed.graph.call("policy/stop")
+    assert deployed.change(DEACTIVATE)
+    time.sleep(0.3)  # for what was on its way
+    began_s = time.monotonic()
+    time.sleep(0.7)
+    assert deployed.heard_since(began_s) == []  # somebody else may teleoperate the robot away
+    assert "fault" in deployed.words()
+
+
+def test_shutting_the_node_down_while_it_drives_ends_in_a_hold(deployed):
+    deployed.drive()
+    assert deployed.change(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    time.sleep(0.3)
+    began_s = time.monotonic()
+    time.sleep(0.7)
+    assert deployed.heard_since(began_s) == []
+    assert speed(deployed.twists[-1][1].twist.linear) == 0.0
+    deployed.program.process.send_signal(signal.SIGINT)  # finalized: the next test starts another
+    deployed.program.process.wait(timeout=10)
