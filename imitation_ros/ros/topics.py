@@ -160,15 +160,13 @@ def named(topic: str, fields: Iterable[Field]) -> str:
 class FieldPublishers:
     """Publishes fields on their topics, reliably."""
 
-    def __init__(self, node: Node, fields: Iterable[Field], prefix: str = "") -> None:
+    def __init__(self, node: Node, fields: Iterable[Field]) -> None:
         self.node = node
         self.fields = {field.name: field for field in fields}
         self.by_topic: dict[str, Publisher] = {}
         for field in self.fields.values():
             if field.topic not in self.by_topic:
-                self.by_topic[field.topic] = node.create_publisher(
-                    message_class(field.type), prefix + field.topic, DEPTH
-                )
+                self.by_topic[field.topic] = node.create_publisher(message_class(field.type), field.topic, DEPTH)
 
     def publish(self, values: dict[str, np.ndarray], stamp_s: float) -> None:
         """Publish field name to values, (width,), physical; stamped where the type has a header."""
