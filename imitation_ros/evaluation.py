@@ -26,8 +26,11 @@ def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance
 
     Raises:
         BundleError: the bundle means something else than the setup.
-        SpecError: the expert has no setup to work in.
+        SpecError: the expert has no setup to work in, or a number is too small.
     """
+    for name, value, least in (("starts", starts, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value < least:
+            raise SpecError(f"{name} is {value}; it should be at least {least}.")
     driver: Policy
     if str(policy) == EXPERT:
         if not setup:

@@ -11,7 +11,8 @@ from rich.table import Table
 from imitation_ros.console import console
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
-from imitation_ros.data.hdf5 import read_episodes
+from imitation_ros.data.load import load_episodes
+from imitation_ros.errors import SpecError
 from imitation_ros.policies.bundle import POLICY_JSON, BundleInfo, read_info
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec, load_spec
@@ -19,12 +20,13 @@ from imitation_ros.robot.spec import RobotSpec, load_spec
 
 def show(path: str) -> None:
     """Print a summary of a dataset, a bundle, or the setup of that name."""
+    if not path.strip():
+        raise SpecError("info was given an empty name. Give a recording, a policy, or a setup such as panda_reach.")
     folder = Path(path)
     if (folder / POLICY_JSON).is_file():
         show_bundle(folder, read_info(folder))
-    elif folder.is_dir() or folder.suffix == ".hdf5":
-        episodes = [episode for file in dataset_files(folder) for episode in read_episodes(file)]
-        show_dataset(folder, episodes)
+    elif folder.is_dir() or folder.suffix in (".hdf5", ".h5", ".part"):
+        show_dataset(folder, load_episodes(folder))
     else:
         show_spec(load_spec(path))
 
@@ -55,11 +57,10 @@ def show_dataset(path: Path, episodes: list[Episode]) -> None:
 
 def add_rows(table: Table, field: Field, values: np.ndarray[Any, Any], timing: str) -> None:
     """Add a row for each number of a field; what holds for the whole field stands in the first."""
-    for index, (name, low, high) in enumerate(zip(field.names, values.min(axis=0), values.max(axis=0), strict=True)):
+    for index, name in enumerate(field.names):
+        ends = (f"{values[:, index].min():.3g}", f"{values[:, index].max():.3g}") if len(values) else ("-", "-")
         first = index == 0
-        table.add_row(
-            field.name if first else "", name, f"{low:.3g}", f"{high:.3g}", field.unit, timing if first else ""
-        )
+        table.add_row(field.name if first else "", name, *ends, field.unit, timing if first else "")
 
 
 def show_bundle(path: Path, info: BundleInfo) -> None:
@@ -71,7 +72,9 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
         f"ticks) of {data.get('folder')}; {training.get('updates')} updates, kept number "
         f"{training.get('kept_update')}, validation error {training.get('validation_error', float('nan')):.4f}"
     )
-    console.print("versions: " + ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()))
+    console.print(
+        "versions: " + ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
+    )
     show_spec(info.spec)
 
 

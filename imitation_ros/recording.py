@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 from imitation_ros.data.folder import episode_path, prepare_folder
 from imitation_ros.data.hdf5 import EpisodeWriter
+from imitation_ros.data.open_episode import OpenEpisode
 from imitation_ros.data.row import Row
 from imitation_ros.errors import DataError, RecordingError
+from imitation_ros.readiness import CLOCK_S
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.sampler import Sample, Sampler
+from imitation_ros.robot.sampler import Sampler
 from imitation_ros.robot.spec import RobotSpec
 
 Array = NDArray[np.float64]
@@ -26,19 +29,7 @@ EXECUTED = "/executed"
 
 LEAST_FREE_BYTES = 200_000_000
 IDLE_KEEP_S = 10.0  # of what arrives between episodes; tick 0 may lie a little before `start`
-
-
-@dataclass
-class Open:
-    """The episode that is being recorded."""
-
-    writer: EpisodeWriter
-    start_s: float  # tick 0
-    steps: int = 0
-    stale: frozenset[str] = frozenset()
-    stale_ticks: int = 0
-    success: bool | None = None
-    waits_for: str = ""
+GAP_S = 60.0  # no machine is so late with its ticks: the clock jumped, or the computer slept
 
 
 class Recorder:
@@ -54,7 +45,7 @@ class Recorder:
         episode_s: longest episode [s]; at the limit it waits for `stop` or `discard`.
 
     Raises:
-        RecordingError: the folder holds episodes or cannot be written to.
+        RecordingError: the folder holds episodes or cannot be written to, or episode_s is no time.
     """
 
     def __init__(
@@ -71,25 +62,32 @@ class Recorder:
         self.spec, self.output = spec, output
         self.task, self.operator = task or spec.task, operator
         self.lockstep = lockstep
+        if episode_s is not None and not 0.0 < episode_s < math.inf:
+            raise RecordingError(f"episode_s is {episode_s:g}; it should be a time above 0 s, or left out: no limit.")
         self.limit_steps = None if episode_s is None else max(1, round(episode_s * spec.rate_hz))
         self.next_index = prepare_folder(output, append)
         actions = [*spec.action, *executed_fields(spec)]
         self.sampler = Sampler(spec.observation, actions, spec.period_s, spec.wait_s, lockstep)
         self.armed = False
-        self.open: Open | None = None
+        self.open: OpenEpisode | None = None
         self.notices: list[str] = []
 
     def put(self, name: str, data: Array, stamp_s: float | None, received_s: float) -> None:
         """Take a value of a field (or of `field/executed`); the first command after `start` makes tick 0.
 
+        Where no episode can begin, the recorder is idle again and a notice says why.
+
         Raises:
-            MessageError: its stamp lies in the future.
+            MessageError: its stamp lies in the future or long ago.
         """
         self.sampler.put(name, data, stamp_s, received_s)
         says_when = stamp_s is not None or not self.lockstep  # in lock-step only a header names the tick
         # a label begins an episode; what was executed may be that of the one before
         if self.armed and says_when and any(field.name == name for field in self.spec.action):
-            self.begin(received_s if stamp_s is None else stamp_s)
+            try:
+                self.begin(received_s if stamp_s is None else stamp_s)
+            except RecordingError as error:  # whoever publishes commands can do nothing about it
+                self.notices.append(str(error))
 
     def silent_fields(self, now_s: float) -> list[str]:
         """Return the observation fields that were not heard within their max_age_s, with how to look."""
@@ -99,7 +97,10 @@ class Recorder:
             if stream.values and (self.lockstep or age_s <= max(stream.field.max_age_s, self.spec.wait_s)):
                 continue
             heard = f"was last heard {age_s:.2f} s ago" if stream.values else "was never heard"
-            silent.append(f"{name!r} ({stream.field.topic}) {heard}: `ros2 topic hz {stream.field.topic}`")
+            look = f"`ros2 topic hz {stream.field.topic}`"
+            if stream.values and age_s > CLOCK_S:
+                look = "its stamps are of another clock: set use_sim_time as its publisher does"
+            silent.append(f"{name!r} ({stream.field.topic}) {heard}: {look}")
         return silent
 
     def start(self, now_s: float) -> str:
@@ -133,30 +134,67 @@ class Recorder:
         self.armed = False
         try:
             writer = EpisodeWriter(episode_path(self.output, self.next_index), self.spec, attributes, timed=True)
-        except (OSError, DataError) as error:
-            raise RecordingError(f"episode {self.next_index} cannot be written: {error}") from None
-        self.open = Open(writer, start_s)
+        except (OSError, RuntimeError, DataError) as error:
+            raise RecordingError(
+                f"episode {self.next_index} cannot be written: {str(error).rstrip('.')}. Check the disk "
+                f"(`df -h {self.output}`), then call ~/start again."
+            ) from None
+        self.open = OpenEpisode(writer, start_s)
         self.sampler.start(start_s)
 
     def close_ticks(self, now_s: float) -> None:
-        """Write every step that is due by now: by stamp, as many as there are."""
-        while self.open is not None and not self.full and self.step_due(self.open, now_s):
-            self.write_step(self.open)
-        if self.open is None:
+        """Write every step that is due by now: by stamp, as many as there are.
+
+        Where that fails the recorder is idle again and a notice says why.
+        """
+        try:
+            self.write_due(now_s)
+        except RecordingError as error:
+            self.notices.append(str(error))
+        if self.open is None or self.open.final is not None:
             self.sampler.forget_before(now_s - IDLE_KEEP_S)
 
-    def step_due(self, episode: Open, now_s: float) -> bool:
+    def write_due(self, now_s: float) -> None:
+        """Write every step that is due by now.
+
+        Raises:
+            RecordingError: the disk takes no more, or the clock jumped; the episode is closed then.
+        """
+        if self.open is None or self.open.final is not None:
+            return
+        streams = (*self.sampler.observation.values(), *self.sampler.action.values())
+        until_s = min(stream.newest_s for stream in streams) if self.lockstep else now_s
+        gap_s = until_s - self.sampler.tick_s(self.open.steps)
+        if gap_s > GAP_S and not self.full:
+            raise RecordingError(self.end_at_gap(self.open, gap_s))
+        while not self.full and self.step_due(self.open, now_s):
+            self.write_step(self.open)
+        tick_s = self.sampler.tick_s(self.open.steps)
+        if self.full and self.sampler.observation_due(tick_s, now_s):
+            self.open.final = self.sampler.sample(tick_s)
+
+    def end_at_gap(self, episode: OpenEpisode, gap_s: float) -> str:
+        """Close an episode that time has jumped over; return what happened, in words."""
+        what = f"the clock went on by {gap_s:.0f} s at once; at most {GAP_S:.0f} s can be made up for."
+        if episode.steps == 0:
+            episode.writer.discard()
+            self.open = None
+            return f"{what} The episode had no tick yet and is discarded. Check the clock, then ~/start again."
+        path = self.save(episode, ended_by="clock")
+        return f"{what} The episode is kept up to there, as {path}. Check the clock, then ~/start again."
+
+    def step_due(self, episode: OpenEpisode, now_s: float) -> bool:
         tick_s = self.sampler.tick_s(episode.steps)
         return self.sampler.observation_due(tick_s, now_s) and self.sampler.command_due(tick_s, now_s)
 
-    def write_step(self, episode: Open) -> None:
+    def write_step(self, episode: OpenEpisode) -> None:
         tick_s = self.sampler.tick_s(episode.steps)
         sample = self.sampler.sample(tick_s)
         for field in self.spec.observation:
             if field.name not in sample.values:  # it began after the command: there is nothing to record yet
                 self.wait_for(episode, f"{field.name!r} was not observed yet")
                 return
-        self.note_stale(episode, sample)
+        self.notices += episode.note_stale(sample)
         commands = {name: self.sampler.command(name, tick_s) for name in self.sampler.action}
         action: dict[str, Array] = {}
         executed: dict[str, Array] = {}
@@ -168,42 +206,28 @@ class Recorder:
             told = commands.get(field.name + EXECUTED)
             action[field.name] = data
             executed[field.name] = data if told is None or told.data is None or told.silent else told.data
-        episode.writer.append(
-            Row(
-                tick_s=tick_s,
-                observation=sample.values,
-                action=action,
-                executed=executed,
-                stamps_s=sample.stamps_s,
-                received_s=sample.received_s,
-                silent={field.name: commands[field.name].silent for field in self.spec.action},
-            )
+        row = Row(
+            tick_s=tick_s,
+            observation=sample.values,
+            action=action,
+            executed=executed,
+            stamps_s=sample.stamps_s,
+            received_s=sample.received_s,
+            silent={field.name: commands[field.name].silent for field in self.spec.action},
         )
-        episode.steps += 1
+        try:
+            episode.append(row)
+        except RecordingError:
+            self.open, self.next_index = None, self.next_index + 1
+            raise
 
-    def wait_for(self, episode: Open, what: str) -> None:
+    def wait_for(self, episode: OpenEpisode, what: str) -> None:
         """Move tick 0 one tick on, while nothing is written yet, and say so once."""
         if what != episode.waits_for:
             self.notices.append(f"tick 0: {what}; the episode waits for it.")
         episode.waits_for = what
         episode.start_s += self.spec.period_s
         self.sampler.start(episode.start_s)
-
-    def note_stale(self, episode: Open, sample: Sample) -> None:
-        """Say once when a field falls silent and once when it is back; ages are in the file."""
-        stale = frozenset(sample.stale)
-        for name in stale - episode.stale:
-            age_s = sample.tick_s - sample.stamps_s[name]
-            limit_s = self.spec.field(name).max_age_s
-            topic = self.spec.field(name).topic
-            self.notices.append(
-                f"{name!r} ({topic}) is {age_s:.2f} s old; the limit is {limit_s:.2f} s. "
-                f"The tick is marked. Check `ros2 topic hz {topic}`."
-            )
-        for name in episode.stale - stale:
-            self.notices.append(f"{name!r} is fresh again.")
-        episode.stale = stale
-        episode.stale_ticks += bool(stale)
 
     @property
     def full(self) -> bool:
@@ -225,24 +249,15 @@ class Recorder:
         """Close the open episode and return its file.
 
         Raises:
-            RecordingError: none is open, it has no step yet, or (lock-step) its last ticks are still to come.
+            RecordingError: none is open, it has no step yet, (lock-step) its last ticks are still to come, or it
+                cannot be written.
         """
         return self.save(self.finish(now_s), ended_by)
 
-    def save(self, episode: Open, ended_by: str) -> Path:
-        tick_s = self.sampler.tick_s(episode.steps)
-        sample = self.sampler.sample(tick_s)
-        final = Row(tick_s, sample.values, {}, {}, sample.stamps_s, sample.received_s, {})
-        attributes: dict[str, str | int | float | bool] = {
-            "ended_by": ended_by,
-            "stale_ticks": episode.stale_ticks,
-            "rewards_given": False,
-        }
-        if episode.success is not None:
-            attributes["success"] = episode.success
-        path = episode.writer.close(final, attributes)
-        self.open, self.next_index = None, self.next_index + 1
-        return path
+    def save(self, episode: OpenEpisode, ended_by: str) -> Path:
+        sample = episode.final or self.sampler.sample(self.sampler.tick_s(episode.steps))
+        self.open, self.next_index = None, self.next_index + 1  # also where it cannot be written
+        return episode.close(sample, ended_by)
 
     def discard(self, now_s: float) -> str:
         """Throw the open episode away; its number is used again."""
@@ -253,9 +268,12 @@ class Recorder:
         self.open = None
         return f"episode {self.next_index} is discarded"
 
-    def finish(self, now_s: float, keep: bool = True) -> Open:
+    def finish(self, now_s: float, keep: bool = True) -> OpenEpisode:
         """Write what is due and return the open episode, if it can end now."""
-        self.close_ticks(now_s)
+        if keep:
+            self.write_due(now_s)
+        else:
+            self.close_ticks(now_s)
         if self.armed and keep:
             self.armed = False
             raise RecordingError("nothing was recorded: no command came since ~/start.")
@@ -264,7 +282,8 @@ class Recorder:
         if keep and self.open.steps == 0:
             raise RecordingError("the episode has no complete tick yet: call ~/stop a little later, or ~/discard.")
         if self.lockstep:
-            observed = self.sampler.observation_due(self.sampler.tick_s(self.open.steps), now_s)
+            tick_s = self.sampler.tick_s(self.open.steps)
+            observed = self.open.final is not None or self.sampler.observation_due(tick_s, now_s)
             if self.limit_steps is not None and not (self.full and observed):
                 raise RecordingError(
                     f"still waiting for tick {self.open.steps} of {self.limit_steps} (episode_s): call again."
@@ -274,7 +293,10 @@ class Recorder:
         return self.open
 
     def shut_down(self, now_s: float) -> Path | None:
-        """Close what is open when the node goes away; return its file, if it had a complete tick."""
+        """Close what is open when the node goes away; return its file, if it had a complete tick.
+
+        Where it cannot be written there is no file, and a notice says why.
+        """
         self.close_ticks(now_s)
         if self.open is None:
             return None
@@ -282,7 +304,11 @@ class Recorder:
             self.open.writer.discard()
             self.open = None
             return None
-        return self.save(self.open, ended_by="shutdown")  # what is there is what there will be
+        try:
+            return self.save(self.open, ended_by="shutdown")  # what is there is what there will be
+        except RecordingError as error:
+            self.notices.append(str(error))
+            return None
 
     def take_notices(self) -> list[str]:
         """Return what happened since the last call, in words, for a log."""

@@ -15,9 +15,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from imitation_ros import __version__
 from imitation_ros.algorithms import bc
-from imitation_ros.console import bar
-from imitation_ros.data.dataset import data_hash, load_episodes, ranges_of, transitions
+from imitation_ros.console import bar, console
+from imitation_ros.data.dataset import data_hash, fresh_steps, ranges_of, silent_steps, transitions
 from imitation_ros.data.episode import Episode
+from imitation_ros.data.load import load_episodes
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.bundle import check_new_folder
 from imitation_ros.policies.checkpoint import save_bundle
@@ -51,8 +52,26 @@ def run_bc(
     check_new_folder(output)
     device = choose_device(device)
     torch.set_num_threads(config.threads)
-    episodes = demonstrations(load_episodes(data), data)
+    recorded = load_episodes(data)
+    episodes = demonstrations(recorded, data)
     rows = transitions(episodes)
+    if len(rows.present) < 2:
+        raise TrainingError(
+            f"{data} holds 1 demonstration with a fresh observation; at least 2 are needed: one to learn from, one to "
+            f"hold out. `imitation-ros info {data}` shows the ages."
+        )
+    left_out = {
+        "failures_left_out": len(recorded) - len(episodes),
+        "stale_ticks_left_out": sum(episode.steps for episode in episodes) - len(rows),
+        "silent_ticks_kept": sum(int((silent_steps(e) & fresh_steps(e)).sum()) for e in episodes),
+    }
+    console.print(
+        f"learning from {len(rows)} ticks of {len(rows.present)} episodes; left out: "
+        f"{left_out['failures_left_out']} episode(s) marked as failures, {left_out['stale_ticks_left_out']} stale "
+        f"tick(s); {left_out['silent_ticks_kept']} silent tick(s) are kept.",
+        highlight=False,
+        soft_wrap=True,
+    )
     curves: list[dict[str, float]] = []
     with (
         SummaryWriter(str(output.parent / "tensorboard" / output.name)) as board,
@@ -73,8 +92,9 @@ def run_bc(
         "data": {
             "folder": str(data),
             "sha256": data_hash(data),
-            "episodes": len(episodes),
+            "episodes": len(rows.present),
             "transitions": len(rows),
+            **left_out,
             "training_episodes": result.training_episodes,
             "validation_episodes": result.validation_episodes,
         },

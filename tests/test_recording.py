@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from imitation_ros.data.hdf5 import read_episode
 from imitation_ros.errors import MessageError, RecordingError
 from imitation_ros.recording import EXECUTED, IDLE_KEEP_S, Recorder
+from imitation_ros.robot.sampler import Value
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
 T0 = 1.7e9
@@ -99,9 +100,98 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_record
 def test_an_episode_that_cannot_be_written_is_said_and_the_recorder_is_idle_again(tmp_path, spec):
     recorder = started(spec, tmp_path / "demos")
     (tmp_path / "demos").rmdir()
-    with pytest.raises(RecordingError, match="episode 0 cannot be written"):
-        command(recorder, 0.0)
+    command(recorder, 0.0)  # its publisher can do nothing about it
     assert recorder.summary()["state"] == "idle"
+    [notice] = recorder.take_notices()
+    assert "episode 0 cannot be written" in notice and "~/start again" in notice
+
+
+def broken_disk(recorder: Recorder, monkeypatch, method: str) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recorder.open.writer, method, refuse)
+
+
+@pytest.mark.parametrize("method", ["append", "flush", "write_rows"])
+def test_a_disk_that_takes_no_more_makes_the_recorder_idle_and_names_the_part_that_is_kept(
+    tmp_path, spec, monkeypatch, method
+):
+    monkeypatch.setattr("imitation_ros.data.hdf5.FLUSH_S", 0.0)
+    recorder = started(spec, tmp_path)
+    drive(recorder, 0.0, 3)
+    broken_disk(recorder, monkeypatch, method)
+    drive(recorder, 3 * PERIOD_S, 3)
+    assert recorder.summary()["state"] == "idle"
+    [notice] = recorder.take_notices()
+    part = tmp_path / "episode_000000.hdf5.part"
+    assert "No space left" in notice and f"kept as {part}" in notice and "df -h" in notice
+    assert part.is_file()
+    sense(recorder, 1.0)
+    assert recorder.start(T0 + 1.0).startswith("episode 1 is armed"), "the number of the part is not used again"
+
+
+def test_a_full_disk_at_stop_is_said_to_whoever_stops(tmp_path, spec, monkeypatch):
+    for method in ("write_rows", "append"):  # at the end, and while the last ticks are written
+        recorder = started(spec, tmp_path, append=True)
+        end_s = drive(recorder, 0.0, 3)
+        broken_disk(recorder, monkeypatch, method)
+        with pytest.raises(RecordingError, match=r"is not saved: .*No space left.*\.part\. Check the disk"):
+            recorder.stop(T0 + end_s)
+        assert recorder.summary()["state"] == "idle"
+
+
+def test_shutting_down_on_a_full_disk_says_so_and_goes_on(tmp_path, spec, monkeypatch):
+    recorder = started(spec, tmp_path)
+    end_s = drive(recorder, 0.0, 3)
+    broken_disk(recorder, monkeypatch, "write_rows")
+    assert recorder.shut_down(T0 + end_s) is None
+    [notice] = recorder.take_notices()
+    assert "No space left" in notice
+
+
+@pytest.mark.parametrize("episode_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_time_limit_that_is_no_time_is_refused(tmp_path, spec, episode_s):
+    with pytest.raises(RecordingError, match=r"episode_s is .* above 0 s"):
+        Recorder(spec, tmp_path / "demos", episode_s=episode_s)
+
+
+# clocks
+
+
+def test_a_command_of_another_clock_begins_no_episode(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    with pytest.raises(MessageError, match="Set use_sim_time as its publisher does"):
+        recorder.put("velocity", np.zeros(2), 5.0, T0)
+    assert recorder.summary()["state"] == "armed"
+
+
+def test_a_clock_that_jumps_ends_the_episode_where_it_is_instead_of_filling_the_gap(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    end_s = drive(recorder, 0.0, 4)
+    recorder.close_ticks(T0 + end_s)
+    recorder.close_ticks(T0 + 1e8)
+    [notice] = recorder.take_notices()
+    assert "the clock went on by" in notice and "kept up to there" in notice
+    episode = read_episode(tmp_path / "episode_000000.hdf5")
+    assert (episode.steps, episode.attributes["ended_by"]) == (4, "clock")
+    assert recorder.summary()["state"] == "idle"
+
+
+def test_a_clock_that_jumps_before_the_first_tick_leaves_no_file(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    command(recorder, 0.0)
+    recorder.close_ticks(T0 + 1e8)
+    assert list(tmp_path.iterdir()) == []
+    assert "is discarded" in recorder.take_notices()[0]
+
+
+def test_absurd_ages_are_said_to_be_of_another_clock(tmp_path, spec):
+    recorder = Recorder(spec, tmp_path)
+    for field in spec.observation:
+        recorder.put(field.name, np.zeros(field.width), 5.0, 5.0)
+    with pytest.raises(RecordingError, match="stamps are of another clock: set use_sim_time"):
+        recorder.start(T0)
 
 
 # start
@@ -369,6 +459,20 @@ def test_an_idle_recorder_does_not_fill_the_memory(tmp_path, spec):
     assert max(kept) <= IDLE_KEEP_S / 0.1 + 2
 
 
+def test_a_full_episode_that_waits_for_stop_does_not_fill_the_memory(tmp_path, spec):
+    recorder = started(spec, tmp_path, episode_s=0.2)
+    drive(recorder, 0.0, 6)
+    for k in range(6, 4000):
+        sense(recorder, k * PERIOD_S)
+        command(recorder, k * PERIOD_S)
+        recorder.close_ticks(T0 + k * PERIOD_S)
+    streams = [*recorder.sampler.observation.values(), *recorder.sampler.action.values()]
+    assert max(len(stream.values) for stream in streams) <= IDLE_KEEP_S / PERIOD_S + 2
+    episode = read_episode(recorder.stop(T0 + 4000 * PERIOD_S))
+    assert episode.steps == 4
+    np.testing.assert_allclose(episode.observations["joints"][-1], 0.2, atol=1e-6)
+
+
 # the same values, the same file
 
 
@@ -496,6 +600,20 @@ def test_in_lockstep_every_episode_has_commands_of_its_own(tmp_path, spec):
         episode = read_episode(recorder.stop(start_s))
         np.testing.assert_allclose(episode.actions["gripper"], start_s, atol=5.0)
         np.testing.assert_allclose(episode.timing.ticks_s, start_s + np.arange(3) * PERIOD_S)
+
+
+def test_in_lockstep_stamps_that_jump_end_the_episode_too(tmp_path, spec):
+    recorder = lockstep_recorder(spec, tmp_path)
+    for start_s in (100.0, T0):
+        for name, values in lockstep_events(spec, 2, start_s).items():
+            for stamp_s, data in values:
+                recorder.put(name, data, stamp_s if stamp_s else None, 100.0)
+        recorder.put("gripper", np.zeros(1), None, 100.0)
+        recorder.close_ticks(100.0)
+    recorder.sampler.stream("gripper").put(Value(T0, 100.0, np.zeros(1)))
+    recorder.close_ticks(100.0)
+    assert "the clock went on" in recorder.take_notices()[-1]
+    assert recorder.summary()["state"] == "idle"
 
 
 def test_what_a_discarded_episode_executed_late_does_not_begin_the_next(tmp_path, spec):

@@ -47,6 +47,20 @@ class Config:
     threads: int = 1
     """of the processor; two are hardly faster for such small networks, and ten times slower on a busy machine"""
 
+    def __post_init__(self) -> None:
+        for name in ("updates", "batch_size", "validate_every", "patience", "threads"):
+            check_range(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        check_range("learning_rate", self.learning_rate, 0.0 < self.learning_rate < math.inf, "above 0, and finite")
+        check_range("weight_decay", self.weight_decay, 0.0 <= self.weight_decay < math.inf, "at least 0, and finite")
+        for name in ("validation_fraction", "average_decay"):
+            check_range(name, getattr(self, name), 0.0 <= getattr(self, name) < 1.0, "at least 0 and below 1")
+        check_range("seed", self.seed, self.seed >= 0, "at least 0")
+
+
+def check_range(name: str, value: float, holds: bool, allowed: str) -> None:
+    if not holds:
+        raise TrainingError(f"{name} is {value:g}; it should be {allowed}.")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -71,15 +85,19 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
     """Fit a policy to the labels.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss or the validation error is not finite.
     """
-    training, validation = split_episodes(int(data.episode.max()) + 1, config.validation_fraction, config.seed)
+    present = data.present  # those of which every tick was stale have no row
+    training, validation = (
+        [present[index] for index in part]
+        for part in split_episodes(len(present), config.validation_fraction, config.seed)
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         policy = MLPPolicy(data.spec, config.network)
     policy.fit(data.of(training).observations, data.of(training).labels)
     policy.to(device)
-    features_NF, targets = prepare(policy, data.of(training), device)
+    encoded_NE, targets = prepare(policy, data.of(training), device)
     held_out = prepare(policy, data.of(validation), device) if validation else None
 
     optimizer = torch.optim.AdamW(
@@ -95,9 +113,9 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
 
     update = 0
     for update in range(1, config.updates + 1):
-        rows = torch.randint(len(features_NF), (config.batch_size,), generator=generator).to(device)
+        rows = torch.randint(len(encoded_NE), (config.batch_size,), generator=generator).to(device)
         batch = {name: target[rows] for name, target in targets.items()}
-        losses = policy.losses(features_NF[rows], batch)
+        losses = policy.losses(encoded_NE[rows], batch)
         loss = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -112,6 +130,10 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
                 f"the loss is {loss.item()} at update {update}. Lower learning_rate, or check the data."
             )
         latest = loss.item() if held_out is None else validate(averaged, *held_out, measured)
+        if not math.isfinite(latest):
+            raise TrainingError(
+                f"the validation error is {latest} at update {update}. Lower learning_rate, or check the data."
+            )
         if latest < best_error or held_out is None:
             best_error, best_update, best = latest, update, copy.deepcopy(averaged)
         measured["learning_rate"] = float(schedule.get_last_lr()[0])
@@ -133,7 +155,7 @@ def warm_average(decay: float) -> Callable[..., None]:
 
 
 def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return features and targets once: the normalisers are frozen, so they stay the same at every update."""
+    """Return encoded observations and targets once: the normalisers are frozen, so they stay the same at every update."""
     with torch.no_grad():
         observations = {name: value.to(device) for name, value in data.observations.items()}
         labels = {name: value.to(device) for name, value in data.labels.items()}
@@ -141,16 +163,14 @@ def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, 
 
 
 @torch.no_grad()
-def validate(
-    policy: MLPPolicy, features_NF: Tensor, targets: Mapping[str, Tensor], measured: dict[str, float]
-) -> float:
+def validate(policy: MLPPolicy, encoded_NE: Tensor, targets: Mapping[str, Tensor], measured: dict[str, float]) -> float:
     """Return the held-out error, and note losses and errors of each field.
 
     The error chooses the checkpoint: a likelihood goes on to punish the few confident mistakes long after the
     policy acts no worse.
     """
-    losses = {name: value.item() for name, value in policy.losses(features_NF, targets).items()}
-    errors = {name: value.item() for name, value in policy.errors(features_NF, targets).items()}
+    losses = {name: value.item() for name, value in policy.losses(encoded_NE, targets).items()}
+    errors = {name: value.item() for name, value in policy.errors(encoded_NE, targets).items()}
     measured.update({f"validation/{name}": value for name, value in losses.items()})
     measured.update({f"error/{name}": value for name, value in errors.items()})
     measured["validation_error"] = sum(errors.values())

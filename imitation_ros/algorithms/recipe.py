@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imitation_ros.algorithms import bc
-from imitation_ros.errors import SpecError
+from imitation_ros.errors import SpecError, TrainingError
 from imitation_ros.paths import find_file
 from imitation_ros.robot.strict_yaml import check_names, load_yaml
 
@@ -29,7 +29,11 @@ def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None) ->
 
 
 def parse(kind: type[T], data: Mapping[str, Any], where: str) -> T:
-    """Return a dataclass from a mapping; every value must be of its default's type."""
+    """Return a dataclass from a mapping; every value must be of its default's type.
+
+    Raises:
+        SpecError: names `where`, what was found and what is allowed.
+    """
     check_names(data, {item.name for item in fields(kind)}, where)  # type: ignore[arg-type]
     defaults = kind()
     values: dict[str, Any] = {}
@@ -45,4 +49,7 @@ def parse(kind: type[T], data: Mapping[str, Any], where: str) -> T:
             values[name] = value
         else:
             raise SpecError(f"{where}: {name} is {value!r}; it should be like {default!r}.")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except (SpecError, TrainingError) as error:  # a value of the right type, out of its range
+        raise SpecError(f"{where}: {error}") from None

@@ -1,4 +1,8 @@
-"""Recordings to tensors: what the algorithms learn from."""
+"""Recordings to tensors: what the algorithms learn from.
+
+Ticks with a stale observation are left out: nobody knows what the expert saw. Silent ticks, where no
+command was in force, are kept: the zero or held command they hold is what the robot did.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,6 @@ from torch import Tensor
 
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
-from imitation_ros.data.hdf5 import read_episodes
 from imitation_ros.errors import DataError
 from imitation_ros.robot.sampler import SAME_TIME_S
 from imitation_ros.robot.spec import RobotSpec
@@ -38,6 +41,11 @@ class Transitions:
     def __len__(self) -> int:
         return len(self.episode)
 
+    @property
+    def present(self) -> list[int]:
+        """The episodes that have a row at all: not those of which every tick was stale."""
+        return [int(index) for index in np.unique(self.episode.numpy())]
+
     def of(self, episodes: Sequence[int]) -> Transitions:
         """Return the rows of some episodes only."""
         rows = torch.isin(self.episode, torch.tensor(list(episodes), dtype=self.episode.dtype))
@@ -47,42 +55,6 @@ class Transitions:
             {name: value[rows] for name, value in self.labels.items()},
             self.episode[rows],
         )
-
-
-def load_episodes(dataset: Path) -> list[Episode]:
-    """Return every episode of a dataset: one HDF5 file, or a folder of them.
-
-    Raises:
-        DataError: there is none, one is broken or holds NaN, or two mean different things.
-    """
-    episodes: list[Episode] = []
-    sources: list[Path] = []
-    for path in dataset_files(dataset):
-        for episode in read_episodes(path):
-            check_finite(episode, path)
-            if episodes:
-                differences = episodes[0].spec.differences(episode.spec)
-                if differences:
-                    raise DataError(
-                        f"{sources[0].name} and {path.name} in {dataset} mean different things: "
-                        f"{'; '.join(differences[:5])}. Put them into folders of their own."
-                    )
-            episodes.append(episode)
-            sources.append(path)
-    if not episodes:
-        raise DataError(f"{dataset} holds no episode. Record some with `imitation-ros record`.")
-    return episodes
-
-
-def check_finite(episode: Episode, path: Path) -> None:
-    for kind, arrays in (("obs", episode.observations), ("actions", episode.actions), ("executed", episode.executed)):
-        for name, values in arrays.items():
-            bad = np.argwhere(~np.isfinite(values))
-            if len(bad):
-                raise DataError(
-                    f"{path}: {kind} {name!r} holds {values[tuple(bad[0])]} at tick {bad[0][0]} "
-                    f"({len(bad)} such numbers). Leave the episode out, or record it again."
-                )
 
 
 def transitions(episodes: Sequence[Episode]) -> Transitions:
@@ -119,6 +91,15 @@ def fresh_steps(episode: Episode) -> np.ndarray:
         for field in episode.spec.observation:
             fresh &= episode.timing.age_s(field.name)[:-1] <= field.max_age_s + SAME_TIME_S
     return fresh
+
+
+def silent_steps(episode: Episode) -> np.ndarray:
+    """Return in which steps no command was in force for some action field, shape (T,)."""
+    silent = np.zeros(episode.steps, dtype=bool)
+    if episode.timing is not None:
+        for field in episode.spec.action:
+            silent |= episode.timing.silent[field.name]
+    return silent
 
 
 def split_episodes(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:

@@ -17,8 +17,13 @@ def dataset_files(dataset: Path) -> list[Path]:
     """Return the files of a dataset: one HDF5 file, or a folder of them.
 
     Raises:
-        DataError: it does not exist or holds no episode.
+        DataError: it does not exist, holds no episode, or is an unfinished one.
     """
+    if dataset.suffix == ".part" and not dataset.is_dir():
+        raise DataError(
+            f"{dataset} is an unfinished episode: it is being recorded, or its recorder was ended. Only a file without "
+            f".part is whole."
+        )
     if dataset.is_file():
         return [dataset]
     if not dataset.is_dir():
@@ -27,6 +32,8 @@ def dataset_files(dataset: Path) -> list[Path]:
     if not files:
         parts = len(list(dataset.glob("*.part")))
         left = f" It holds {parts} unfinished episode(s), *.part." if parts else ""
+        others = len(list(dataset.glob("*.h5")))
+        left += f" Its {others} *.h5 file(s) are left out: call them *.hdf5." if others else ""
         raise DataError(f"{dataset} holds no episode (*.hdf5).{left} Record some with `imitation-ros record`.")
     return files
 

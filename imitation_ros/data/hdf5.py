@@ -58,7 +58,14 @@ class EpisodeWriter:
             if existing.exists():
                 raise DataError(f"{existing} exists already, and recordings are not overwritten. Move it away.")
         self.file = h5py.File(self.part, "x")
-        data = self.file.create_group("data")
+        try:
+            self.begin(attributes)
+        except BaseException:  # the disk is full: nothing is recorded yet
+            self.discard()
+            raise
+
+    def begin(self, attributes: Mapping[str, str | int | float]) -> None:
+        data, spec = self.file.create_group("data"), self.spec
         data.attrs["format_version"] = FORMAT_VERSION
         data.attrs["robot_spec"] = spec.to_yaml()
         data.attrs["env_args"] = json.dumps({"env_name": spec.task or spec.name, "type": 2, "env_kwargs": {}})
@@ -163,11 +170,16 @@ class EpisodeWriter:
         publish(self.part, self.path)
         return self.path
 
-    def discard(self) -> None:
-        """Throw the open episode away."""
+    def abandon(self) -> None:
+        """Let the file go when the disk takes no more; `*.part` stays as it is."""
         with contextlib.suppress(Exception):
             self.file.close()
-        self.part.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Throw the open episode away."""
+        self.abandon()
+        with contextlib.suppress(OSError):
+            self.part.unlink(missing_ok=True)
 
 
 def write_episode(path: Path, episode: Episode) -> Path:

@@ -53,6 +53,9 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         render_mode: str | None = None,
     ) -> None:
         self.robot_spec = load_spec(setup)
+        for word in ("task", "scene"):
+            if not getattr(self.robot_spec, word):
+                raise SpecError(f"the setup {setup} has no `{word}:`, so it cannot be simulated. Add one.")
         self.task = find_task(self.robot_spec.task)
         self.scene = load_scene(self.robot_spec.scene)
         self.disturbance = disturbance
@@ -96,6 +99,12 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
                     f"{field.file}: the simulator cannot do {field.name!r}. It does a TwistStamped, a JointState "
                     "of velocities, and a Float64 for the distance between the fingers, none of them relative."
                 )
+            for joint in self.scene.robot.arm.names if is_joints(field) else ():
+                if joint not in field.names:
+                    raise SpecError(
+                        f"{field.file}: {field.name!r} lacks the joint {joint!r} of the simulated arm; it has "
+                        f"{', '.join(field.names)}. Name every joint of the arm."
+                    )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

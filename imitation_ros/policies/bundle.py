@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,8 @@ def read_info(folder: Path) -> BundleInfo:
             )
         return BundleInfo(
             spec=spec_from_yaml(data["robot_spec"], f"{path} (robot_spec)"),
-            network=data["network"],
-            provenance=data["provenance"],
+            network=dict(data["network"]),
+            provenance=dict(data["provenance"]),
             ranges={name: (np.array(low), np.array(high)) for name, (low, high) in data["ranges"].items()},
         )
     except (ValueError, KeyError, TypeError, SpecError) as error:
@@ -79,7 +79,11 @@ def write_info(folder: Path, info: BundleInfo) -> None:
         "provenance": dict(info.provenance),
         "ranges": {name: [low.tolist(), high.tolist()] for name, (low, high) in info.ranges.items()},
     }
-    (folder / POLICY_JSON).write_text(json.dumps(data, indent=2) + "\n")
+    try:
+        text = json.dumps(data, indent=2, allow_nan=False)
+    except ValueError:
+        raise BundleError(f"{folder / POLICY_JSON} would hold nan or inf, which is no JSON: check the data.") from None
+    (folder / POLICY_JSON).write_text(text + "\n")
 
 
 def check_new_folder(folder: Path) -> None:
@@ -95,11 +99,27 @@ def check_new_folder(folder: Path) -> None:
         raise BundleError(f"{folder} cannot be made: {parent} is not writable. Choose another output.")
 
 
+def new_part(folder: Path) -> Path:
+    """Make a folder of our own beside a bundle's, to write it into."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent))
+    umask = os.umask(0)
+    os.umask(umask)
+    part.chmod(0o777 & ~umask)  # mkdtemp lets nobody else in
+    return part
+
+
 def publish_folder(part: Path, folder: Path) -> None:
-    """Give a complete bundle its name; until then it was `*.part`."""
+    """Give a complete bundle its name; until then it was `*.part`.
+
+    Raises:
+        BundleError: the name is taken; the bundle stays where it is.
+    """
     if folder.exists():
-        shutil.rmtree(part)
-        raise BundleError(f"{folder} appeared meanwhile and is kept; choose another output.")
+        raise BundleError(
+            f"{folder} appeared meanwhile and is not overwritten. The trained policy is kept as {part}: "
+            f"`mv {part} <another name>`."
+        )
     os.replace(part, folder)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,16 +15,18 @@ import onnxscript  # noqa: F401 torch's exporter needs it: better known missing 
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from imitation_ros.errors import BundleError
+from imitation_ros.errors import BundleError, SpecError
 from imitation_ros.policies.bundle import (
+    POLICY_JSON,
     POLICY_ONNX,
     WEIGHTS,
     BundleInfo,
     OnnxPolicy,
     check_new_folder,
+    new_part,
     publish_folder,
     read_info,
     write_info,
@@ -67,12 +68,11 @@ def save_bundle(
         BundleError: the folder exists, or the two differ by more than PARITY.
     """
     check_new_folder(folder)
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    part = new_part(folder)
     policy = policy.eval()
     write_info(part, BundleInfo(policy.spec, policy.config.as_json(), provenance, ranges))
-    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, part / WEIGHTS)
+    weights = {name: value.contiguous() for name, value in policy.state_dict().items()}
+    (part / WEIGHTS).write_bytes(save(weights))  # save_file would let nobody else read it
     export_onnx(policy, part / POLICY_ONNX)
     worst = onnx_difference(policy, OnnxPolicy(part), samples)
     if worst > PARITY:
@@ -130,7 +130,10 @@ def load_policy(folder: Path) -> MLPPolicy:
     network = dict(info.network)
     if network.pop("kind", None) != "mlp":
         raise BundleError(f"{folder} holds a network of kind {info.network.get('kind')!r}; this version loads 'mlp'.")
-    policy = MLPPolicy(info.spec, NetworkConfig(**{**network, "hidden": tuple(network["hidden"])}))
+    try:
+        policy = MLPPolicy(info.spec, NetworkConfig(**{**network, "hidden": tuple(network["hidden"])}))
+    except (KeyError, TypeError, SpecError, BundleError) as error:
+        raise BundleError(f"{folder / POLICY_JSON} has a network that is none: {error}. Export it again.") from None
     try:
         policy.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -1,6 +1,6 @@
 """What turns an observation into the numbers that a head reads.
 
-Shapes: B batch, F features, H hidden.
+Shapes: B batch, E encoded observation, H hidden.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class ObservationEncoder(nn.Module):
         self.normalizer.fit(self.raw(observation))
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        features_BF: Tensor = self.normalizer(self.raw(observation))
+        encoded_BE: Tensor = self.normalizer(self.raw(observation))
         fine = [torch.tanh(difference / FINE_M) for difference in self.differences(observation)]
-        return torch.cat([features_BF, *fine], dim=-1)
+        return torch.cat([encoded_BE, *fine], dim=-1)
 
 
 def mlp(width: int, hidden: tuple[int, ...]) -> nn.Sequential:

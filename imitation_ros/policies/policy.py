@@ -1,6 +1,6 @@
 """Policies: from the observation of one tick to the action until the next.
 
-Shapes: B batch, F features, A an action field's width.
+Shapes: B batch, E encoded observation, A an action field's width.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imitation_ros.errors import BundleError
+from imitation_ros.errors import BundleError, SpecError
 from imitation_ros.policies.heads import CONTINUOUS, BinaryHead, Head
 from imitation_ros.policies.networks import ObservationEncoder, mlp
 from imitation_ros.policies.normalizer import Normalizer
@@ -42,12 +42,17 @@ class NetworkConfig:
     relative_positions: bool = True
     """also feed the differences between positions in the same frame"""
 
+    def __post_init__(self) -> None:
+        sizes_fit = all(type(size) is int and size >= 1 for size in self.hidden)
+        if not self.hidden or not sizes_fit:
+            raise SpecError(f"hidden is {list(self.hidden)}; it should be sizes of layers, such as [256, 256].")
+
     def as_json(self) -> dict[str, Any]:
         return {"kind": "mlp", **asdict(self), "hidden": list(self.hidden)}
 
 
 class MLPPolicy(nn.Module):
-    """Observation -> features -> MLP -> one head per action field; normalisation is inside.
+    """Observation -> encoding -> MLP -> one head per action field; normalisation is inside.
 
     Args:
         spec: what goes in and out.
@@ -101,14 +106,14 @@ class MLPPolicy(nn.Module):
             targets[field.name] = (normal > 0.5).to(normal.dtype) if field.kind == "binary" else normal
         return targets
 
-    def losses(self, features_BF: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def losses(self, encoded_BE: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return each action field's loss, a scalar; their sum is what BC minimises."""
-        hidden = self.trunk(features_BF)
+        hidden = self.trunk(encoded_BE)
         return {name: self.head(name).loss(self.head(name)(hidden), targets[name]) for name in self.heads}
 
-    def errors(self, features_BF: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def errors(self, encoded_BE: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return how far each action field's mode is off, a scalar: what robots feel, unlike a likelihood."""
-        hidden = self.trunk(features_BF)
+        hidden = self.trunk(encoded_BE)
         return {name: self.head(name).error(self.head(name)(hidden), targets[name]) for name in self.heads}
 
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:

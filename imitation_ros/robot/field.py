@@ -125,6 +125,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "stamp": ("header", "received"),
 }
 POSITIVE = ("timeout_s", "max_age_s", "downstream_timeout_s")
+TOPIC = r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*"  # design.ros2.org/articles/topic_and_service_names.html
 TEXTS = ("topic", "type", "unit", "frame", "executed_topic")
 
 
@@ -184,6 +185,11 @@ def check_words(values: Mapping[str, Any], where: str) -> None:
             raise SpecError(f"{where}: {word} is empty; it should name a topic.")
         if values.get(word, "").startswith("/"):
             raise SpecError(f"{where}: {word} is {values[word]!r}; leave out the leading /, so that namespaces work.")
+        if values.get(word) is not None and not re.fullmatch(TOPIC, values[word]):
+            raise SpecError(
+                f"{where}: {word} is {values[word]!r}; a topic is made of letters, digits and _, with / between its "
+                f"parts, and no part begins with a digit."
+            )
     if not isinstance(values.get("relative", False), bool):
         raise SpecError(f"{where}: relative is {values['relative']!r}; allowed: true, false.")
 

@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 
 SAME_TIME_S = 1e-6  # a float64 holds today's time in seconds to 2.4e-7
 FUTURE_S = 0.1  # clocks of machines in one lab differ by less when they are synchronised
+PAST_S = 10.0  # no network delays a message for so long: an older stamp is of another clock
 
 
 @dataclass(frozen=True, order=True)
@@ -131,7 +132,7 @@ class Sampler:
         """Take a value; `stamp_s` is None for a message without a header.
 
         Raises:
-            MessageError: the stamp lies in the future, so the clocks of two machines disagree.
+            MessageError: the stamp lies in the future or long ago, so two clocks disagree.
         """
         if stamp_s is None and self.lockstep:
             self.uncounted.append((name, received_s, data))
@@ -144,6 +145,13 @@ class Sampler:
                 f"{name!r} ({stream.field.topic}) is stamped {stamp_s - received_s:.3f} s in the future; at most "
                 f"{FUTURE_S:.1f} s is allowed. Synchronise the machines' clocks (chrony), "
                 f"or set `stamp: received` in {stream.field.file}."
+            )
+        past_s = max(PAST_S, stream.field.max_age_s, stream.field.timeout_s)  # what may be old may be stamped so
+        if stamp_s < received_s - past_s and not self.lockstep:
+            raise MessageError(
+                f"{name!r} ({stream.field.topic}) is stamped {received_s - stamp_s:.3f} s in the past; at most "
+                f"{past_s:.1f} s is allowed. Is it of another clock? Set use_sim_time as its publisher does, "
+                f"or `stamp: received` in {stream.field.file}."
             )
         stream.put(Value(stamp_s, received_s, data))
 

@@ -62,10 +62,10 @@ class RecorderNode(Node):
         return self.recorder.start(now_s(self))
 
     def stop(self) -> str:
-        now = now_s(self)
-        self.recorder.close_ticks(now)
-        steps = self.recorder.steps
-        done = f"saved {self.recorder.stop(now)}: {steps} ticks"
+        episode = self.recorder.open
+        path = self.recorder.stop(now_s(self))
+        assert episode is not None  # or stop would have refused
+        done = f"saved {path}: {episode.steps} ticks"
         self.get_logger().info(done)
         return done
 
@@ -94,6 +94,8 @@ class RecorderNode(Node):
         path = self.recorder.shut_down(now_s(self))
         if path is not None:
             print(f"recorder: the open episode was kept as {path}", file=sys.stderr, flush=True)
+        for notice in self.recorder.take_notices():
+            print(f"recorder: {notice}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

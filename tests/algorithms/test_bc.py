@@ -95,6 +95,51 @@ def test_a_loss_that_is_not_finite_is_said_in_words():
         bc.train(broken, config, quiet)
 
 
+def test_a_validation_error_that_is_not_finite_is_said_in_words(monkeypatch):
+    monkeypatch.setattr(bc, "validate", lambda *_: float("nan"))
+    with pytest.raises(TrainingError, match="validation error is nan at update 250"):
+        bc.train(linear_expert(), FAST, quiet)
+
+
+def test_episodes_without_a_fresh_row_are_never_the_ones_that_are_held_out():
+    data = linear_expert(episodes=10, steps=5)
+    sparse = data.of([1, 4, 8])
+    for seed in range(6):
+        config = dataclasses.replace(FAST, updates=5, validate_every=5, validation_fraction=0.4, seed=seed)
+        result = bc.train(sparse, config, quiet)
+        assert sorted(result.training_episodes + result.validation_episodes) == [1, 4, 8]
+        assert len(sparse.of(result.validation_episodes)) > 0
+        assert np.isfinite(result.validation_error)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"updates": 0}, "updates is 0; it should be at least 1"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0; it should be above 0"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1; it should be at least 0 and below 1"),
+        ({"validate_every": 0}, "validate_every is 0"),
+        ({"patience": 0}, "patience is 0"),
+        ({"average_decay": 1.0}, "average_decay is 1"),
+        ({"threads": 0}, "threads is 0"),
+        ({"seed": -1}, "seed is -1; it should be at least 0"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_in_words(change, words):
+    with pytest.raises(TrainingError, match=words):
+        bc.Config(**change)
+
+
+@pytest.mark.parametrize("hidden", [(), (0,), (64, -1), ("wide",), (True,)])
+def test_a_network_without_layers_is_refused(hidden):
+    with pytest.raises(SpecError, match=r"hidden is .* sizes of layers"):
+        NetworkConfig(hidden=hidden)
+
+
 def test_the_shipped_recipe_is_a_config():
     assert isinstance(load_recipe("bc"), bc.Config)
 
@@ -106,6 +151,8 @@ def test_the_shipped_recipe_is_a_config():
         ("updates: many", "it should be like 15000"),
         ("network: {hidden: 3}", "hidden is 3"),
         ("updates: true", "updates is True"),
+        ("updates: 0", "updates is 0; it should be at least 1"),
+        ("network: {hidden: []}", "network: hidden is"),
     ],
 )
 def test_a_wrong_recipe_is_named(tmp_path, text, words):

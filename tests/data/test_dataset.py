@@ -14,13 +14,14 @@ pytest.importorskip("torch")
 from imitation_ros.data.dataset import (
     data_hash,
     fresh_steps,
-    load_episodes,
     ranges_of,
+    silent_steps,
     split_episodes,
     transitions,
 )
 from imitation_ros.data.folder import episode_path
 from imitation_ros.data.hdf5 import write_episode
+from imitation_ros.data.load import load_episodes
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import spec_from_yaml
 
@@ -41,6 +42,11 @@ def test_an_empty_dataset_is_named_with_its_unfinished_episodes(tmp_path):
         load_episodes(tmp_path)
     (tmp_path / "episode_000000.hdf5.part").touch()
     with pytest.raises(DataError, match="1 unfinished episode"):
+        load_episodes(tmp_path)
+    with pytest.raises(DataError, match=r"000000\.hdf5\.part is an unfinished episode"):
+        load_episodes(tmp_path / "episode_000000.hdf5.part")
+    (tmp_path / "theirs.h5").touch()
+    with pytest.raises(DataError, match=r"1 \*\.h5 file\(s\) are left out: call them \*\.hdf5"):
         load_episodes(tmp_path)
 
 
@@ -105,6 +111,21 @@ def test_episodes_that_were_not_timed_are_fresh(spec, make_episode):
 def test_a_dataset_with_no_fresh_step_is_refused(spec, make_episode):
     with pytest.raises(DataError, match="every tick of every episode has a stale observation"):
         transitions([with_ages(make_episode(spec, steps=2), "joints", [1.0, 1.0, 0.0])])
+
+
+def test_an_episode_of_which_every_tick_was_stale_is_not_present(spec, make_episode):
+    first, second, third = (make_episode(spec, steps=2, seed=seed) for seed in range(3))
+    stale = with_ages(second, "joints", [1.0, 1.0, 0.0])
+    assert transitions([first, stale, third]).present == [0, 2]
+
+
+def test_silent_ticks_are_kept_and_counted(spec, make_episode):
+    episode = make_episode(spec, steps=4)
+    silent = {"velocity": np.array([True, False, False, False]), "gripper": np.array([True, True, False, False])}
+    episode = replace(episode, timing=replace(episode.timing, silent=silent))
+    assert silent_steps(episode).tolist() == [True, True, False, False]
+    assert len(transitions([episode])) == 4
+    assert not silent_steps(make_episode(spec, steps=4, timed=False)).any()
 
 
 def test_the_rows_of_some_episodes_are_those_of_no_other(spec, make_episode):

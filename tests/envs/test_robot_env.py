@@ -166,6 +166,8 @@ def test_pictures_are_drawn_only_where_asked():
     [
         ({"observation": ["joint_position", "goal"]}, ["reach", "end_effector_pose"]),
         ({"task": "rech"}, ["rech", "Did you mean 'reach'"]),
+        ({"task": ""}, ["setup.yaml", "has no `task:`"]),
+        ({"scene": ""}, ["setup.yaml", "has no `scene:`"]),
         ({"action": ["joint_position"], "observation": ["end_effector_pose", "goal"]}, ["joint_position", "scale"]),
     ],
 )
@@ -192,6 +194,18 @@ def test_joint_velocities_are_an_action_too(tmp_path):
     after = env.step(np.array([1.0, 0, 0, 0, 0, 0, 0]))[0]["joint_position"]
     np.testing.assert_allclose(after - before, [0, 0, 0, 0, 0, 0, 0.05], atol=0.005)
     env.close()
+
+
+def test_a_joint_that_nobody_would_move_is_named(tmp_path):
+    data = yaml.safe_load(find_file("config/setups", "panda_reach").read_text())
+    data["fields"]["joint_velocity"] = {
+        "topic": "velocity", "type": "sensor_msgs/msg/JointState", "quantity": "velocity",
+        "names": [f"panda_joint{index}" for index in range(1, 7)], "scale_low": -1.0, "scale_high": 1.0,
+    }  # fmt: skip
+    file = tmp_path / "setup.yaml"
+    file.write_text(yaml.safe_dump({**data, "action": ["joint_velocity"]}))
+    with pytest.raises(SpecError, match="'joint_velocity' lacks the joint 'panda_joint7'"):
+        RobotEnv(file)
 
 
 def test_every_task_has_a_setup_that_runs_it():

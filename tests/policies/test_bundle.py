@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +74,41 @@ def test_no_policy_is_overwritten(bundle):
     assert (bundle / "policy.json").read_bytes() == before
 
 
+def test_a_name_that_is_taken_meanwhile_costs_no_training(tmp_path, monkeypatch):
+    folder = tmp_path / "policy"
+    monkeypatch.setattr("imitation_ros.policies.checkpoint.onnx_difference", lambda *_: folder.mkdir() or 0.0)
+    with pytest.raises(BundleError, match="appeared meanwhile and is not overwritten") as caught:
+        make_bundle(folder)
+    [part] = tmp_path.glob("policy.*.part")
+    assert str(part) in str(caught.value)
+    assert OnnxPolicy(part).spec == SPEC
+    assert list(folder.iterdir()) == []
+
+
+def test_a_foreign_folder_beside_the_bundle_stays(tmp_path):
+    (tmp_path / "policy.part").mkdir()
+    (tmp_path / "policy.part" / "thesis.tex").touch()
+    make_bundle(tmp_path / "policy")
+    assert (tmp_path / "policy.part" / "thesis.tex").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["policy", "policy.part"]
+
+
+def test_who_may_read_the_bundle_is_up_to_the_umask(tmp_path):
+    umask = os.umask(0o022)
+    try:
+        folder = make_bundle(tmp_path / "policy")
+    finally:
+        os.umask(umask)
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+
+
+def test_numbers_that_json_lacks_are_refused(tmp_path):
+    with pytest.raises(BundleError, match=r"policy\.json would hold nan or inf"):
+        save_bundle(tmp_path / "policy", fitted_policy(), {"validation_error": np.nan}, RANGES, SAMPLES)
+    assert not (tmp_path / "policy").exists()
+
+
 def test_nothing_is_left_under_the_final_name_when_export_fails(tmp_path):
     wrong = {**SAMPLES, "goal": np.full_like(SAMPLES["goal"], np.nan)}
     policy = fitted_policy()
@@ -104,6 +141,15 @@ def test_weights_of_another_network_are_refused(tmp_path):
     network = json.loads((folder / "policy.json").read_text())["network"]
     edit(folder, network={**network, "hidden": [8]})
     with pytest.raises(BundleError, match="does not fit"):
+        load_policy(folder)
+
+
+@pytest.mark.parametrize("change", [{"hidden": []}, {"head": "magic"}, {"depth": 3}])
+def test_a_network_that_is_none_is_named(bundle, tmp_path, change):
+    folder = shutil.copytree(bundle, tmp_path / "copy")
+    network = json.loads((folder / "policy.json").read_text())["network"]
+    edit(folder, network={**network, **change})
+    with pytest.raises(BundleError, match=r"policy\.json has a network that is none"):
         load_policy(folder)
 
 

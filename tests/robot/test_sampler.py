@@ -96,6 +96,20 @@ def test_a_stamp_in_the_future_is_an_error_that_names_the_clocks():
         put(target, "sensor", 0.2, 1.0, received_s=0.0)
 
 
+def test_a_stamp_of_another_clock_is_an_error_that_names_the_clocks():
+    target = sampler(sensor(), action=(command(),))
+    for name in ("sensor", "command"):
+        put(target, name, -9.9, 1.0, received_s=0.0)
+        with pytest.raises(MessageError, match=r"in the past; at most 10\.0 s .*another clock\? Set use_sim_time"):
+            put(target, name, 5.0 - T0, 1.0, received_s=0.0)
+
+
+def test_what_may_be_old_may_be_stamped_long_ago():
+    target = sampler(sensor(max_age_s=3600.0))
+    put(target, "sensor", -3000.0, 1.0, received_s=0.0)
+    assert target.sample(T0).stale == ()
+
+
 def test_a_message_without_a_header_is_stamped_when_it_is_received():
     target = sampler(sensor())
     put(target, "sensor", None, 3.0, received_s=-0.01)
@@ -270,6 +284,12 @@ def test_a_lockstep_tick_closes_when_every_field_has_come_and_not_by_time():
     assert not target.command_due(T0, now_s=T0 + 1e6)
     put(target, "gripper", None, 1.0, received_s=9.0)
     assert target.command_due(T0, now_s=0.0)
+
+
+def test_in_lockstep_the_stamps_of_the_simulator_are_never_too_old():
+    target = lockstep()
+    target.put("one", np.array([1.0]), 5.0, T0)
+    assert target.observation["one"].newest_s == 5.0
 
 
 def test_in_lockstep_a_value_is_never_too_late():

@@ -334,3 +334,18 @@ def loads_or_says_why(text: str) -> None:
         return
     assert isinstance(spec, RobotSpec)
     assert spec_from_yaml(spec.to_yaml(), "again.yaml") == spec
+
+
+@pytest.mark.parametrize("word", ["topic", "executed_topic"])
+@pytest.mark.parametrize(
+    "topic", ["joint states", "7dof/joints", "arm/7dof", "arm//joints", "arm/", "joints?", "~/j", "ö"]
+)
+def test_a_topic_that_ros_would_refuse_is_named(tiny_yaml, word, topic):
+    with pytest.raises(SpecError, match=rf"{word} is .* letters, digits and _") as caught:
+        spec_from_yaml(changed(tiny_yaml, {f"fields/velocity/{word}": topic}), "tiny.yaml")
+    assert repr(topic) in str(caught.value)
+
+
+def test_topics_may_be_nested_and_hold_digits(tiny_yaml):
+    text = changed(tiny_yaml, {"fields/velocity/topic": "arm_2/servo/_twist7"})
+    assert spec_from_yaml(text, "tiny.yaml").field("velocity").topic == "arm_2/servo/_twist7"

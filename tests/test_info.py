@@ -1,0 +1,88 @@
+"""`imitation-ros info`: what it says of what is there, and of what is not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import h5py
+import pytest
+
+from imitation_ros.console import console
+from imitation_ros.data.hdf5 import write_episode
+from imitation_ros.errors import BundleError, DataError, SpecError
+from imitation_ros.info import show
+from imitation_ros.robot.spec import spec_from_yaml
+
+
+def said(path) -> str:
+    with console.capture() as captured:
+        show(str(path))
+    return " ".join(captured.get().split())  # a narrow terminal breaks lines
+
+
+@pytest.mark.parametrize("name", ["one.hdf5", "one.h5"])
+def test_a_recording_is_summed_up(tmp_path, spec, make_episode, name):
+    path = write_episode(tmp_path / name, make_episode(spec, steps=4, success=True))
+    words = said(path)
+    assert "tiny_wipe" in words and "4 ticks" in words and "a success: 1" in words
+
+
+def test_an_episode_without_a_step_is_no_crash(tmp_path, spec, make_episode):
+    assert "0 ticks" in said(write_episode(tmp_path / "one.hdf5", make_episode(spec, steps=0)))
+
+
+def test_a_file_without_a_demo_is_named(tmp_path, spec, make_episode):
+    path = write_episode(tmp_path / "one.hdf5", make_episode(spec))
+    with h5py.File(path, "r+") as file:
+        del file["data/demo_0"]
+    with pytest.raises(DataError, match=r"one\.hdf5 holds no episode"):
+        show(str(path))
+
+
+def test_a_folder_of_two_meanings_is_refused(tmp_path, spec, tiny_yaml, make_episode):
+    other = spec_from_yaml(tiny_yaml.replace("unit: rad", "unit: deg"), "other.yaml")
+    write_episode(tmp_path / "a.hdf5", make_episode(spec))
+    write_episode(tmp_path / "b.hdf5", make_episode(other))
+    with pytest.raises(DataError, match="mean different things"):
+        show(str(tmp_path))
+
+
+def test_an_unfinished_episode_is_called_that(tmp_path):
+    (tmp_path / "one.hdf5.part").touch()
+    with pytest.raises(DataError, match=r"one\.hdf5\.part is an unfinished episode"):
+        show(str(tmp_path / "one.hdf5.part"))
+
+
+@pytest.mark.parametrize("name", ["missing.hdf5", "missing.h5"])
+def test_a_recording_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(DataError, match=f"{name} does not exist"):
+        show(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("text", ["", "{}"])
+def test_an_empty_setup_is_named(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(SpecError, match=r"mine\.yaml"):
+        show(str(tmp_path / "mine.yaml"))
+
+
+def test_an_empty_name_is_refused():
+    with pytest.raises(SpecError, match="empty name"):
+        show("")
+
+
+def test_a_bundle_that_says_little_of_itself_is_shown_and_a_broken_one_named(tmp_path, tiny_yaml):
+    data = {"format_version": 1, "robot_spec": tiny_yaml, "network": {"kind": "mlp"}, "provenance": {}, "ranges": {}}
+    (tmp_path / "policy.json").write_text(json.dumps(data))
+    assert "a mlp policy for tiny_wipe" in said(tmp_path)
+    (tmp_path / "policy.json").write_text(json.dumps({**data, "provenance": 3}))
+    with pytest.raises(BundleError, match="is broken"):
+        show(str(tmp_path))
+
+
+def test_info_needs_no_torch():
+    code = "import sys, imitation_ros.info; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

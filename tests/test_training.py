@@ -1,0 +1,80 @@
+"""Training from recordings: what was left out is said, and stands in the bundle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from imitation_ros.algorithms import bc
+from imitation_ros.console import console
+from imitation_ros.data.folder import episode_path
+from imitation_ros.data.hdf5 import write_episode
+from imitation_ros.errors import SpecError, TrainingError
+from imitation_ros.policies.bundle import read_info
+from imitation_ros.policies.policy import NetworkConfig
+from imitation_ros.training import run_bc
+
+FAST = bc.Config(updates=4, validate_every=2, batch_size=8, network=NetworkConfig(hidden=(8,)))
+
+
+def stale(episode, ticks):
+    """Return the episode with a joint observation of one second ago at these ticks."""
+    stamps_s = dict(episode.timing.stamps_s)
+    stamps_s["joints"] = stamps_s["joints"] - np.isin(np.arange(episode.steps + 1), ticks)
+    return replace(episode, timing=replace(episode.timing, stamps_s=stamps_s))
+
+
+def silent(episode, ticks):
+    marks = {field.name: np.isin(np.arange(episode.steps), ticks) for field in episode.spec.action}
+    return replace(episode, timing=replace(episode.timing, silent=marks))
+
+
+def record(folder, episodes):
+    for index, episode in enumerate(episodes):
+        write_episode(episode_path(folder, index), episode)
+    return folder
+
+
+def test_what_was_left_out_is_said_and_stands_in_the_bundle(tmp_path, spec, make_episode):
+    episodes = [silent(make_episode(spec, steps=10, seed=seed), []) for seed in range(5)]
+    episodes[0] = replace(episodes[0], success=False)
+    episodes[1] = silent(stale(episodes[1], [0, 1, 2]), [2, 3, 4])  # tick 2 is left out, so it is not kept
+    episodes[2] = stale(episodes[2], range(10))
+    data = tmp_path / "demos"
+    data.mkdir()
+    record(data, episodes)
+    with console.capture() as captured:
+        bundle = run_bc(data, tmp_path / "policy", FAST, device="cpu")
+    words = captured.get()
+    assert "1 episode(s) marked as failures, 13 stale tick(s); 2 silent tick(s) are kept." in words
+    said = read_info(bundle).provenance["data"]
+    assert (said["episodes"], said["transitions"]) == (3, 27)
+    assert (said["failures_left_out"], said["stale_ticks_left_out"], said["silent_ticks_kept"]) == (1, 13, 2)
+    assert sorted(said["training_episodes"] + said["validation_episodes"]) == [0, 2, 3]
+
+
+def test_one_episode_with_a_fresh_tick_is_too_few(tmp_path, spec, make_episode):
+    record(tmp_path, [make_episode(spec, seed=1), stale(make_episode(spec, seed=2), range(5))])
+    with pytest.raises(TrainingError, match="1 demonstration with a fresh observation; at least 2 are needed"):
+        run_bc(tmp_path, tmp_path / "policy", FAST, device="cpu")
+    assert not (tmp_path / "policy").exists()
+
+
+@pytest.mark.parametrize(
+    ("starts", "seed", "workers", "words"),
+    [
+        (0, 0, 1, "starts is 0; it should be at least 1"),
+        (1, -1, 1, "seed is -1; it should be at least 0"),
+        (1, 0, 0, "workers is 0; it should be at least 1"),
+    ],
+)
+def test_an_evaluation_of_nothing_is_refused(starts, seed, workers, words):
+    pytest.importorskip("pybullet")
+    from imitation_ros.evaluation import run_evaluation
+
+    with pytest.raises(SpecError, match=words):
+        run_evaluation("expert", "panda_reach", starts, seed, False, workers)
