@@ -155,7 +155,7 @@ def warm_average(decay: float) -> Callable[..., None]:
 
 
 def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return encoded observations and targets once: the normalisers are frozen, so they stay the same at every update."""
+    """Return encoded observations and targets once: the normalisers are frozen, so they never change."""
     with torch.no_grad():
         observations = {name: value.to(device) for name, value in data.observations.items()}
         labels = {name: value.to(device) for name, value in data.labels.items()}
