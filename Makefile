@@ -1,4 +1,4 @@
-# make demo     teach a simulated robot, end to end (about 4 minutes after the install)
+# make demo     teach a simulated robot, end to end (about 3 minutes after the install)
 # make test     the whole test suite
 # make check    format, lint, types
 # make format   put the format right

@@ -55,7 +55,7 @@ def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:
         find_task(task)
     console.print(
         f"Teaching a simulated arm to {' and to '.join(task.replace('_', ' and ') for task in tasks)}, each node a "
-        f"process of its own: about {'2' if quick else '4'} minutes on two cores. Ctrl-C ends all of it.",
+        f"process of its own: about {'2' if quick else '3'} minutes on two cores. Ctrl-C ends all of it.",
         highlight=False,
     )
     prepare(output)

@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from imitation_ros import __version__
 from imitation_ros.algorithms import bc
 from imitation_ros.console import bar, console
-from imitation_ros.data.dataset import data_hash, fresh_steps, ranges_of, silent_steps, transitions
+from imitation_ros.data.dataset import Transitions, data_hash, fresh_steps, ranges_of, silent_steps, transitions
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.load import load_episodes
 from imitation_ros.errors import TrainingError
@@ -52,26 +52,7 @@ def run_bc(
     check_new_folder(output)
     device = choose_device(device)
     torch.set_num_threads(config.threads)
-    recorded = load_episodes(data)
-    episodes = demonstrations(recorded, data)
-    rows = transitions(episodes)
-    if len(rows.present) < 2:
-        raise TrainingError(
-            f"{data} holds 1 demonstration with a fresh observation; at least 2 are needed: one to learn from, one to "
-            f"hold out. `imitation-ros info {data}` shows the ages."
-        )
-    left_out = {
-        "failures_left_out": len(recorded) - len(episodes),
-        "stale_ticks_left_out": sum(episode.steps for episode in episodes) - len(rows),
-        "silent_ticks_kept": sum(int((silent_steps(e) & fresh_steps(e)).sum()) for e in episodes),
-    }
-    console.print(
-        f"learning from {len(rows)} ticks of {len(rows.present)} episodes; left out: "
-        f"{left_out['failures_left_out']} episode(s) marked as failures, {left_out['stale_ticks_left_out']} stale "
-        f"tick(s); {left_out['silent_ticks_kept']} silent tick(s) are kept.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    rows, left_out = rows_to_learn(data)
     curves: list[dict[str, float]] = []
     with (
         SummaryWriter(str(output.parent / "tensorboard" / output.name)) as board,
@@ -106,10 +87,39 @@ def run_bc(
         },
         "versions": versions(),
     }
-    samples = parity_samples(rows.observations)
-    folder = save_bundle(output, result.policy, provenance, ranges_of(rows), samples)
+    folder = save_bundle(output, result.policy, provenance, ranges_of(rows), parity_samples(rows.observations))
     write_curves(folder / CURVES, curves)
     return folder
+
+
+def rows_to_learn(data: Path) -> tuple[Transitions, dict[str, int]]:
+    """Return the ticks of a dataset that are fit to learn from, and say how many are not.
+
+    Raises:
+        DataError: see load_episodes.
+        TrainingError: fewer than two episodes are left.
+    """
+    recorded = load_episodes(data)
+    episodes = demonstrations(recorded, data)
+    rows = transitions(episodes)
+    if len(rows.present) < 2:
+        raise TrainingError(
+            f"{data} holds 1 demonstration with a fresh observation; at least 2 are needed: one to learn from, one to "
+            f"hold out. `imitation-ros info {data}` shows the ages."
+        )
+    left_out = {
+        "failures_left_out": len(recorded) - len(episodes),
+        "stale_ticks_left_out": sum(episode.steps for episode in episodes) - len(rows),
+        "silent_ticks_kept": sum(int((silent_steps(e) & fresh_steps(e)).sum()) for e in episodes),
+    }
+    console.print(
+        f"learning from {len(rows)} ticks of {len(rows.present)} episodes; left out: "
+        f"{left_out['failures_left_out']} episode(s) marked as failures, {left_out['stale_ticks_left_out']} stale "
+        f"tick(s); {left_out['silent_ticks_kept']} silent tick(s) are kept.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return rows, left_out
 
 
 def demonstrations(episodes: list[Episode], data: Path) -> list[Episode]:
