@@ -19,6 +19,7 @@ demo: $(VENV)/installed-demo
 	$(BIN)/imitation-ros demo $(ARGS)
 
 test: $(VENV)/installed-dev
+	@$(BIN)/python -c 'import rclpy, torch, pybullet'   # without them tests would be skipped, and say nothing
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(VENV)/installed-dev

@@ -198,14 +198,19 @@ class Recorder:
         commands = {name: self.sampler.command(name, tick_s) for name in self.sampler.action}
         action: dict[str, Array] = {}
         executed: dict[str, Array] = {}
+        assumed = False
         for field in self.spec.action:
             data = commands[field.name].data
             if data is None:  # a held command that nobody gave yet: the robot's own state is not known to us
                 self.wait_for(episode, f"{field.name!r} was not commanded yet")
                 return
             told = commands.get(field.name + EXECUTED)
-            action[field.name] = data
-            executed[field.name] = data if told is None or told.data is None or told.silent else told.data
+            action[field.name] = executed[field.name] = data
+            if told is not None and told.data is not None and not told.silent:
+                executed[field.name] = told.data
+            elif told is not None and not commands[field.name].silent:
+                assumed = True  # nobody said what was executed: counted, and said in the file
+        episode.assumed_ticks += assumed
         row = Row(
             tick_s=tick_s,
             observation=sample.values,

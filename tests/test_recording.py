@@ -616,6 +616,16 @@ def test_in_lockstep_stamps_that_jump_end_the_episode_too(tmp_path, spec):
     assert recorder.summary()["state"] == "idle"
 
 
+@pytest.mark.parametrize(("said", "assumed"), [(True, 0), (False, 5)])
+def test_ticks_of_which_the_robot_did_not_say_what_it_executed_are_counted_in_the_file(tmp_path, spec, said, assumed):
+    recorder = started(spec, tmp_path)
+    if said:
+        for k in range(8):
+            recorder.put("velocity" + EXECUTED, np.zeros(2), T0 + k * PERIOD_S, T0 + k * PERIOD_S)
+    episode = read_episode(recorder.stop(T0 + drive(recorder, 0.0, 5)))
+    assert episode.attributes["executed_assumed_ticks"] == assumed
+
+
 def test_what_a_discarded_episode_executed_late_does_not_begin_the_next(tmp_path, spec):
     recorder = lockstep_recorder(spec, tmp_path)
     recorder.put("velocity" + EXECUTED, np.zeros(2), 99.0, 100.0)

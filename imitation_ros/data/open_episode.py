@@ -19,6 +19,7 @@ class OpenEpisode:
 
     Attributes:
         start_s: tick 0 [s].
+        assumed_ticks: at how many the label stands for what was executed, because the robot did not say.
         waits_for: why tick 0 has moved on.
         final: the observation after the last action, once the time limit is reached.
     """
@@ -28,6 +29,7 @@ class OpenEpisode:
     steps: int = 0
     stale: frozenset[str] = frozenset()
     stale_ticks: int = 0
+    assumed_ticks: int = 0
     success: bool | None = None
     waits_for: str = ""
     final: Sample | None = None
@@ -51,6 +53,7 @@ class OpenEpisode:
         attributes: dict[str, str | int | float | bool] = {
             "ended_by": ended_by,
             "stale_ticks": self.stale_ticks,
+            "executed_assumed_ticks": self.assumed_ticks,
             "rewards_given": False,
         }
         if self.success is not None:
