@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from functools import reduce
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imitation_ros.data.dataset import Transitions, split_episodes
 from imitation_ros.errors import TrainingError
@@ -103,25 +103,22 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
     optimizer = torch.optim.AdamW(
         policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda u: 0.5 + 0.5 * math.cos(math.pi * u / config.updates)
-    )
-    average = AveragedModel(policy, multi_avg_fn=warm_average(config.average_decay))
-    averaged = cast(MLPPolicy, average.module)
+    averaged = copy.deepcopy(policy)
+    weights, averaged_weights = ([w.detach() for w in p.parameters()] for p in (policy, averaged))
     generator = torch.Generator().manual_seed(config.seed)
     best_error, best_update, best = math.inf, 0, copy.deepcopy(policy)
 
     update = 0
     for update in range(1, config.updates + 1):
         rows = torch.randint(len(encoded_NE), (config.batch_size,), generator=generator).to(device)
-        batch = {name: target[rows] for name, target in targets.items()}
-        losses = policy.losses(encoded_NE[rows], batch)
-        loss = torch.stack(list(losses.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
+        batch = {name: target.index_select(0, rows) for name, target in targets.items()}
+        losses = policy.losses(encoded_NE.index_select(0, rows), batch)
+        loss = reduce(operator.add, losses.values())
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.param_groups[0]["lr"] = learning_rate(config, update)
         optimizer.step()
-        schedule.step()
-        average.update_parameters(policy)
+        torch._foreach_lerp_(averaged_weights, weights, 1.0 - memory(config, update))
         if update % config.validate_every and update != config.updates:
             continue
         measured = {f"training/{name}": value.item() for name, value in losses.items()}
@@ -136,22 +133,21 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
             )
         if latest < best_error or held_out is None:
             best_error, best_update, best = latest, update, copy.deepcopy(averaged)
-        measured["learning_rate"] = float(schedule.get_last_lr()[0])
+        measured["learning_rate"] = learning_rate(config, update)
         go_on = report(update, measured)
         if not go_on or update - best_update >= config.patience * config.validate_every:
             break
     return Result(best.cpu().eval(), update, best_update, best_error, training, validation)
 
 
-def warm_average(decay: float) -> Callable[..., None]:
-    """Return the update of a moving average that forgets the first, untrained weights quickly."""
+def learning_rate(config: Config, update: int) -> float:
+    """Return the rate of an update, 1 to config.updates: it falls to zero along half a cosine."""
+    return config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * (update - 1) / config.updates))
 
-    def update(averaged: tuple[Tensor, ...], current: tuple[Tensor, ...], count: Tensor) -> None:
-        updates = int(count)
-        now = min(decay, (1 + updates) / (10 + updates))
-        get_ema_multi_avg_fn(now)(averaged, current, count)  # type: ignore[no-untyped-call]
 
-    return update
+def memory(config: Config, update: int) -> float:
+    """Return how much of the averaged weights an update keeps: nothing, then little, to forget the untrained ones."""
+    return min(config.average_decay, update / (9 + update)) if update > 1 else 0.0
 
 
 def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, dict[str, Tensor]]:

@@ -7,12 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from imitation_ros.algorithms import bc
 from imitation_ros.algorithms.recipe import load_recipe
 from imitation_ros.data.dataset import Transitions
 from imitation_ros.errors import SpecError, TrainingError
-from imitation_ros.policies.policy import NetworkConfig
+from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 from imitation_ros.robot.spec import load_spec
 
 SPEC = load_spec("panda_reach")
@@ -51,6 +52,37 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
         assert torch.equal(one, other)
     other = bc.train(linear_expert(), dataclasses.replace(config, seed=1), quiet).policy
     assert not torch.equal(first.trunk[0].weight, other.trunk[0].weight)
+
+
+@pytest.mark.parametrize("head", ["deterministic", "gaussian"])
+def test_the_quick_loop_learns_what_torchs_own_schedule_and_average_learn(head):
+    data, updates = linear_expert(), 60
+    network = NetworkConfig(hidden=(64, 64), head=head)
+    config = dataclasses.replace(FAST, updates=updates, validate_every=updates, network=network, average_decay=0.8)
+    result = bc.train(data, config, quiet)
+
+    training = data.of(result.training_episodes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        policy = MLPPolicy(SPEC, network)
+    policy.fit(training.observations, training.labels)
+    optimizer = torch.optim.AdamW(policy.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+    average = AveragedModel(
+        policy,  # a share of the old weights that starts low, so that the untrained ones are soon forgotten
+        avg_fn=lambda old, new, count: old + (1 - min(0.8, float((1 + count) / (10 + count)))) * (new - old),
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    encoded, targets = bc.prepare(policy, training, "cpu")
+    for _ in range(updates):
+        rows = torch.randint(len(training), (config.batch_size,), generator=generator)
+        optimizer.zero_grad()
+        policy.losses(encoded[rows], {"twist": targets["twist"][rows]})["twist"].backward()
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(policy)
+    for one, other in zip(result.policy.parameters(), average.module.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=1e-5)  # measured: 3e-8; one update moves them by 1e-3
 
 
 def test_training_does_not_disturb_the_callers_random_numbers():

@@ -1,13 +1,24 @@
-"""Run the benchmarks by name, or all of them: python -m tests.benchmarks [success] [latency]"""
+"""Run benchmarks by name, or all of them: python -m tests.benchmarks [simulator] [bc] ..."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-from tests.benchmarks import latency, success
-
-BENCHMARKS = {"success": success.run, "latency": latency.run}
+MODULES = {
+    "success": "success",
+    "latency": "latency",
+    "simulator": "simulator",
+    "bc": "bc_speed",
+    "startup": "startup",
+    "loading": "loading",
+    "recorder": "recorder",
+}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or BENCHMARKS:
-        BENCHMARKS[name]()
+    names = sys.argv[1:] or list(MODULES)
+    unknown = [name for name in names if name not in MODULES]
+    if unknown:
+        sys.exit(f"{unknown[0]!r} is no benchmark; there are {', '.join(MODULES)}.")
+    for name in names:
+        import_module(f"tests.benchmarks.{MODULES[name]}").run()
