@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,31 @@ from imitation_ros.data.load import load_episodes
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.bundle import check_new_folder
 from imitation_ros.policies.checkpoint import save_bundle
+from imitation_ros.policies.policy import MLPPolicy
 
 PARITY_SAMPLES = 64  # observations on which ONNX is compared with torch
 CURVES = "training.csv"
+
+
+def learn(
+    episodes: Sequence[Episode],
+    output: Path | None = None,
+    config: bc.Config | None = None,
+    device: str = "auto",
+) -> MLPPolicy:
+    """Clone demonstrations that are at hand as Episodes, and return the policy.
+
+    Args:
+        episodes: at least two; those marked as failures are left out.
+        output: the folder for the policy bundle, which robots load; none is written if left out.
+        config: the algorithm's settings.
+        device: auto, cpu or cuda.
+
+    Raises:
+        DataError, TrainingError, BundleError: see there; nothing is written then.
+    """
+    rows, left_out = rows_to_learn(list(episodes), "the list of episodes")
+    return clone(rows, {"source": "episodes in memory", **left_out}, output, config or bc.Config(), device).policy
 
 
 def run_bc(
@@ -50,32 +73,55 @@ def run_bc(
         DataError, TrainingError, BundleError: see there; nothing is written then.
     """
     check_new_folder(output)
+    rows, left_out = rows_to_learn(load_episodes(data), str(data))
+    clone(rows, {"folder": str(data), "sha256": data_hash(data), **left_out}, output, config, device, progress)
+    return output
+
+
+def clone(
+    rows: Transitions,
+    source: Mapping[str, Any],
+    output: Path | None,
+    config: bc.Config,
+    device: str,
+    progress: Callable[[int, Mapping[str, float]], bool] = lambda update, measured: True,
+) -> bc.Result:
+    """Train, show how far it is, and write the bundle if there is an `output`."""
+    if output is not None:
+        check_new_folder(output)
     device = choose_device(device)
     torch.set_num_threads(config.threads)
-    rows, left_out = rows_to_learn(data)
     curves: list[dict[str, float]] = []
-    with (
-        SummaryWriter(str(output.parent / "tensorboard" / output.name)) as board,
-        bar("training", config.updates) as shown,
-    ):
+    board = None if output is None else SummaryWriter(str(output.parent / "tensorboard" / output.name))
+    with board or contextlib.nullcontext(), bar("training", config.updates) as shown:
 
         def report(update: int, measured: Mapping[str, float]) -> bool:
             curves.append({"update": update, **measured})
-            for name, value in measured.items():
-                board.add_scalar(name, value, update)
+            if board is not None:
+                for name, value in measured.items():
+                    board.add_scalar(name, value, update)
             shown.show(update, f"validation error {measured.get('validation_error', float('nan')):.4f}")
             return progress(update, measured)
 
         result = bc.train(rows, config, report, device)
-    provenance = {
+    if output is not None:
+        provenance = provenance_of(rows, source, config, device, result)
+        save_bundle(output, result.policy, provenance, ranges_of(rows), parity_samples(rows.observations))
+        write_curves(output / CURVES, curves)
+    return result
+
+
+def provenance_of(
+    rows: Transitions, source: Mapping[str, Any], config: bc.Config, device: str, result: bc.Result
+) -> dict[str, Any]:
+    """Return what policy.json says of where a policy came from."""
+    return {
         "algorithm": "bc",
         "config": asdict(config),
         "data": {
-            "folder": str(data),
-            "sha256": data_hash(data),
+            **source,
             "episodes": len(rows.present),
             "transitions": len(rows),
-            **left_out,
             "training_episodes": result.training_episodes,
             "validation_episodes": result.validation_episodes,
         },
@@ -87,19 +133,15 @@ def run_bc(
         },
         "versions": versions(),
     }
-    folder = save_bundle(output, result.policy, provenance, ranges_of(rows), parity_samples(rows.observations))
-    write_curves(folder / CURVES, curves)
-    return folder
 
 
-def rows_to_learn(data: Path) -> tuple[Transitions, dict[str, int]]:
-    """Return the ticks of a dataset that are fit to learn from, and say how many are not.
+def rows_to_learn(recorded: list[Episode], data: str) -> tuple[Transitions, dict[str, int]]:
+    """Return the ticks that are fit to learn from, and say how many are not; `data` names them in errors.
 
     Raises:
-        DataError: see load_episodes.
+        DataError: every tick is stale, or images do not fit into the memory.
         TrainingError: fewer than two episodes are left.
     """
-    recorded = load_episodes(data)
     episodes = demonstrations(recorded, data)
     rows = transitions(episodes)
     if len(rows.present) < 2:
@@ -122,7 +164,7 @@ def rows_to_learn(data: Path) -> tuple[Transitions, dict[str, int]]:
     return rows, left_out
 
 
-def demonstrations(episodes: list[Episode], data: Path) -> list[Episode]:
+def demonstrations(episodes: list[Episode], data: str) -> list[Episode]:
     """Return the episodes to learn from: all that were not marked as failures.
 
     Raises:

@@ -16,6 +16,9 @@ from imitation_ros.data.dataset import Transitions, split_episodes
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
+Rows = Mapping[str, Tensor]
+"""Name to tensor, (N, ...): the same rows of each."""
+VALIDATION_ROWS = 2048  # at once: images of all held-out ticks, convolved, would fill the memory
 Report = Callable[[int, Mapping[str, float]], bool]
 """Called with the update and what was measured; returns False to stop training early."""
 
@@ -95,9 +98,10 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         policy = MLPPolicy(data.spec, config.network)
-    policy.fit(data.of(training).observations, data.of(training).labels)
+    learned_from = data.of(training)
+    policy.fit(learned_from.observations, learned_from.labels)
     policy.to(device)
-    encoded_NE, targets = prepare(policy, data.of(training), device)
+    prepared, targets = prepare(policy, learned_from, device)
     held_out = prepare(policy, data.of(validation), device) if validation else None
 
     optimizer = torch.optim.AdamW(
@@ -110,9 +114,8 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
 
     update = 0
     for update in range(1, config.updates + 1):
-        rows = torch.randint(len(encoded_NE), (config.batch_size,), generator=generator).to(device)
-        batch = {name: target.index_select(0, rows) for name, target in targets.items()}
-        losses = policy.losses(encoded_NE.index_select(0, rows), batch)
+        rows = torch.randint(len(learned_from), (config.batch_size,), generator=generator).to(device)
+        losses = policy.losses(rows_of(prepared, rows), rows_of(targets, rows))
         loss = reduce(operator.add, losses.values())
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -150,24 +153,34 @@ def memory(config: Config, update: int) -> float:
     return min(config.average_decay, update / (9 + update)) if update > 1 else 0.0
 
 
-def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return encoded observations and targets once: the normalisers are frozen, so they never change."""
+def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Rows, Rows]:
+    """Return what the network reads and its targets: encoded once, since the normalisers are frozen; images are not."""
     with torch.no_grad():
         observations = {name: value.to(device) for name, value in data.observations.items()}
         labels = {name: value.to(device) for name, value in data.labels.items()}
-        return policy.encoder(observations), policy.targets(labels)
+        return policy.encoder.prepare(observations), policy.targets(labels)
+
+
+def rows_of(tensors: Rows, rows: Tensor) -> dict[str, Tensor]:
+    return {name: tensor.index_select(0, rows) for name, tensor in tensors.items()}
 
 
 @torch.no_grad()
-def validate(policy: MLPPolicy, encoded_NE: Tensor, targets: Mapping[str, Tensor], measured: dict[str, float]) -> float:
+def validate(policy: MLPPolicy, prepared: Rows, targets: Rows, measured: dict[str, float]) -> float:
     """Return the held-out error, and note losses and errors of each field.
 
     The error chooses the checkpoint: a likelihood goes on to punish the few confident mistakes long after the
     policy acts no worse.
     """
-    losses = {name: value.item() for name, value in policy.losses(encoded_NE, targets).items()}
-    errors = {name: value.item() for name, value in policy.errors(encoded_NE, targets).items()}
-    measured.update({f"validation/{name}": value for name, value in losses.items()})
-    measured.update({f"error/{name}": value for name, value in errors.items()})
-    measured["validation_error"] = sum(errors.values())
+    count = len(next(iter(targets.values())))
+    sums: dict[str, float] = {}
+    for start in range(0, count, VALIDATION_ROWS):
+        rows = torch.arange(start, min(start + VALIDATION_ROWS, count), device=policy.device)
+        seen, wanted = rows_of(prepared, rows), rows_of(targets, rows)
+        found = {f"validation/{name}": value for name, value in policy.losses(seen, wanted).items()}
+        found |= {f"error/{name}": value for name, value in policy.errors(seen, wanted).items()}
+        for name, value in found.items():
+            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / count
+    measured.update(sums)
+    measured["validation_error"] = sum(value for name, value in sums.items() if name.startswith("error/"))
     return measured["validation_error"]

@@ -20,6 +20,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from imitation_ros.errors import BundleError, SpecError
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.messages.images import decoded
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
 Array = NDArray[Any]
@@ -145,8 +147,8 @@ class OnnxPolicy:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own types, a new one now and then
             raise BundleError(f"{path} does not load: {error}. Export the policy again.") from None
-        self.check_fields(path, self.session.get_inputs(), [(f.name, f.width) for f in self.spec.observation])
-        self.check_fields(path, self.session.get_outputs(), [(f.name, f.width) for f in self.spec.action])
+        self.check_fields(path, self.session.get_inputs(), [(f.name, f.row_shape) for f in self.spec.observation])
+        self.check_fields(path, self.session.get_outputs(), [(f.name, f.row_shape) for f in self.spec.action])
         self.outputs = [field.name for field in self.spec.action]
 
     def __reduce__(self) -> tuple[type[OnnxPolicy], tuple[Path, int]]:
@@ -154,15 +156,19 @@ class OnnxPolicy:
         return OnnxPolicy, (self.folder, self.threads)
 
     @staticmethod
-    def check_fields(path: Path, found: list[Any], expected: list[tuple[str, int]]) -> None:
-        shapes = [(node.name, node.shape[-1]) for node in found]
+    def check_fields(path: Path, found: list[Any], expected: list[tuple[str, tuple[int, ...]]]) -> None:
+        shapes = [(node.name, tuple(node.shape[1:])) for node in found]
         if shapes != expected:
             raise BundleError(f"{path} has {shapes}; the spec beside it says {expected}. Export the policy again.")
 
     def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
         """Return field name to action, (width,), physical; float32 as the network computes it."""
-        batch = {
-            field.name: np.asarray(observation[field.name], dtype=np.float32)[None] for field in self.spec.observation
-        }
+        batch = {field.name: as_input(observation[field.name], field)[None] for field in self.spec.observation}
         actions = self.session.run(self.outputs, batch)
         return {name: action[0] for name, action in zip(self.outputs, actions, strict=True)}
+
+
+def as_input(value: Array, field: Field) -> Array:
+    """Return an observation as a network takes it: float32 numbers, or the pixels of an image."""
+    pixels = decoded(np.asarray(value), field) if field.is_image else value
+    return np.ascontiguousarray(pixels, dtype=field.dtype)

@@ -86,7 +86,7 @@ def save_bundle(
 def export_onnx(policy: MLPPolicy, path: Path) -> None:
     """Write the network with its normalisers as ONNX, one input and output per field, batch 1."""
     names = [field.name for field in policy.spec.observation]
-    example = tuple(torch.zeros(1, field.width) for field in policy.spec.observation)
+    example = tuple(torch.from_numpy(np.zeros((1, *f.row_shape), f.dtype)) for f in policy.spec.observation)
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

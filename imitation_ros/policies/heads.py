@@ -1,4 +1,4 @@
-"""What a policy's last layer says about one action field: a value, a distribution, or one of two ends.
+"""What a policy's last layer says about one action field: a value, a distribution, one of two ends, or of several.
 
 Shapes: B batch, H hidden, A the field's width. Continuous heads work on normalised actions.
 """
@@ -109,5 +109,35 @@ class BinaryHead(nn.Module):
         return (self.mode(logit_B1) != target_B1).to(logit_B1.dtype).mean()
 
 
-Head = DeterministicHead | GaussianHead | BinaryHead
-CONTINUOUS = {"deterministic": DeterministicHead, "gaussian": GaussianHead}
+class CategoryHead(nn.Module):
+    """One of several values, by logits and cross-entropy; the target is the value's number, counted from 0."""
+
+    def __init__(self, hidden: int, categories: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(hidden, categories)
+
+    def forward(self, hidden_BH: Tensor) -> Tensor:
+        out: Tensor = self.linear(hidden_BH)
+        return out
+
+    def mode(self, logit_BN: Tensor) -> Tensor:
+        return logit_BN.argmax(dim=-1, keepdim=True).to(logit_BN.dtype)
+
+    def sample(self, logit_BN: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return torch.multinomial(logit_BN.softmax(-1), 1, generator=generator).to(logit_BN.dtype)
+
+    def log_prob(self, logit_BN: Tensor, target_B1: Tensor) -> Tensor:
+        """Return log p of targets, shape (B,)."""
+        return -F.cross_entropy(logit_BN, target_B1[:, 0].long(), reduction="none")
+
+    def loss(self, logit_BN: Tensor, target_B1: Tensor) -> Tensor:
+        return F.cross_entropy(logit_BN, target_B1[:, 0].long())
+
+    def error(self, logit_BN: Tensor, target_B1: Tensor) -> Tensor:
+        """Return the share of targets that the mode misses, a scalar."""
+        return (self.mode(logit_BN) != target_B1).to(logit_BN.dtype).mean()
+
+
+Head = DeterministicHead | GaussianHead | BinaryHead | CategoryHead
+CONTINUOUS = ("deterministic", "gaussian")
+"""The heads that a recipe may choose for continuous actions."""

@@ -1,8 +1,8 @@
 """Inference in a process of its own, so that no hang of it can stop a robot's command loop.
 
-Parent and child share two pipes. A message is a tag (uint64) and float32 numbers: all observation
-fields in order one way, all action fields the other. The child ends when its input is closed, also when
-the parent was killed.
+Parent and child share two pipes. A message is a tag (uint64) and the fields' numbers: all observation
+fields in order one way (float32, images uint8), all action fields the other. The child ends when its
+input is closed, also when the parent was killed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitation_ros.errors import BundleError, DeploymentError, ImitationRosError
-from imitation_ros.policies.bundle import OnnxPolicy, read_info
+from imitation_ros.policies.bundle import OnnxPolicy, as_input, read_info
 from imitation_ros.robot.field import Field
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ class InferenceProcess:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.to_child, self.from_child = self.process.stdin, self.process.stdout
         os.set_blocking(self.to_child.fileno(), False)
-        self.reply_bytes = TAG.size + 4 * sum(field.width for field in self.spec.action)
+        self.reply_bytes = TAG.size + packed_bytes(self.spec.action)
         self.buffer = b""
         self.wait_ready()
 
@@ -122,13 +122,19 @@ class InferenceProcess:
 
 
 def pack(fields: Sequence[Field], values: Mapping[str, Array]) -> bytes:
-    return np.concatenate([np.asarray(values[field.name], dtype=np.float32) for field in fields]).tobytes()
+    return b"".join(as_input(values[field.name], field).tobytes() for field in fields)
 
 
 def unpack(fields: Sequence[Field], data: bytes) -> dict[str, Array]:
-    numbers = np.frombuffer(data, dtype=np.float32)
-    ends = np.cumsum([field.width for field in fields])[:-1]
-    return {field.name: part for field, part in zip(fields, np.split(numbers, ends), strict=True)}
+    values, start = {}, 0
+    for field in fields:
+        values[field.name] = np.frombuffer(data, field.dtype, field.width, start).reshape(field.row_shape)
+        start += field.width * field.dtype.itemsize
+    return values
+
+
+def packed_bytes(fields: Sequence[Field]) -> int:
+    return sum(field.width * field.dtype.itemsize for field in fields)
 
 
 def main() -> None:
@@ -140,11 +146,11 @@ def main() -> None:
         print(error, flush=True)  # to the parent, which raises it
         sys.exit(2)
     spec = policy.spec
-    policy.act({field.name: np.zeros(field.width, np.float32) for field in spec.observation})  # the first one is slow
+    policy.act({field.name: np.zeros(field.row_shape, field.dtype) for field in spec.observation})  # the first is slow
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     sink.write(READY)
     sink.flush()
-    request_bytes = TAG.size + 4 * sum(field.width for field in spec.observation)
+    request_bytes = TAG.size + packed_bytes(spec.observation)
     while len(request := source.read(request_bytes)) == request_bytes:
         action = policy.act(unpack(spec.observation, request[TAG.size :]))
         sink.write(request[: TAG.size] + pack(spec.action, action))

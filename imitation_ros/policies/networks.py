@@ -1,20 +1,26 @@
 """What turns an observation into the numbers that a head reads.
 
-Shapes: B batch, E encoded observation, H hidden.
+Shapes: B batch, E encoded observation, H hidden, K keypoints of an image.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import combinations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imitation_ros.policies.normalizer import Normalizer
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
 
 FINE_M = 0.02  # within this distance a gripper's millimetres matter; beyond it, only the direction
+STATE = "encoded numbers"  # no field can be called so
+SMALL_PIXELS = 96  # the shorter side that larger images are reduced to
+KEYPOINTS = 32
 
 
 class ObservationEncoder(nn.Module):
@@ -23,6 +29,7 @@ class ObservationEncoder(nn.Module):
     Where things are relative to each other is what manipulation is about, and a network fed absolute
     positions of a metre's spread has to learn differences of a millimetre. So every two positions given
     in the same frame also enter as their difference, normalised, and as tanh(difference / FINE_M).
+    A category enters as one number for each of its values, an image as keypoints (see ImageEncoder).
 
     Args:
         spec: the observation fields, in order.
@@ -32,32 +39,87 @@ class ObservationEncoder(nn.Module):
     def __init__(self, spec: RobotSpec, relative_positions: bool) -> None:
         super().__init__()
         self.fields = [field.name for field in spec.observation]
-        positioned = [field for field in spec.observation if field.position_slice is not None]
+        self.categories = [field for field in spec.observation if field.kind == "category"]
+        self.numbers = [field for field in spec.observation if not field.is_image and field.kind != "category"]
+        positioned = [field for field in self.numbers if field.position_slice is not None]
         self.pairs = [
             (one.name, other.name)
             for one, other in combinations(positioned, 2)
             if relative_positions and one.frame == other.frame
         ]
-        raw = sum(field.width for field in spec.observation) + 3 * len(self.pairs)
+        raw = sum(field.width for field in self.numbers) + 3 * len(self.pairs)
         self.normalizer = Normalizer(raw)
-        self.width = raw + 3 * len(self.pairs)
+        self.images = nn.ModuleDict({f.name: ImageEncoder(f) for f in spec.observation if f.is_image})
+        self.width = raw + 3 * len(self.pairs) + sum(field.categories for field in self.categories)
+        self.width += 2 * KEYPOINTS * len(self.images)
 
     def raw(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Return fields and differences in physical units, shape (B, raw)."""
-        parts = [observation[name] for name in self.fields]
-        return torch.cat([*parts, *self.differences(observation)], dim=-1)
+        """Return numbers and differences in physical units, shape (B, raw)."""
+        parts = [observation[field.name] for field in self.numbers]
+        parts += self.differences(observation)
+        return torch.cat(parts, dim=-1) if parts else torch.zeros(len(next(iter(observation.values()))), 0)
 
     def differences(self, observation: Mapping[str, Tensor]) -> list[Tensor]:
         return [observation[other][..., :3] - observation[one][..., :3] for one, other in self.pairs]
 
     def fit(self, observation: Mapping[str, Tensor]) -> None:
         """Fit the normaliser to observations of shape (N, width) per field."""
-        self.normalizer.fit(self.raw(observation))
+        if self.normalizer.mean.numel():
+            self.normalizer.fit(self.raw(observation))
+
+    def prepare(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what never changes while the network learns: encoded numbers (B, S), and the pixels as they are."""
+        parts = [self.normalizer(self.raw(observation))]
+        parts += [torch.tanh(difference / FINE_M) for difference in self.differences(observation)]
+        parts += [one_hot(observation[field.name], field) for field in self.categories]
+        return {STATE: torch.cat(parts, dim=-1), **{f"{name} pixels": observation[name] for name in self.images}}
+
+    def join(self, prepared: Mapping[str, Tensor]) -> Tensor:
+        """Return what the trunk reads, (B, E), of what `prepare` made."""
+        if not self.images:
+            return prepared[STATE]
+        seen = [encode(prepared[f"{name} pixels"]) for name, encode in self.images.items()]
+        return torch.cat([prepared[STATE], *seen], dim=-1)
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        encoded_BE: Tensor = self.normalizer(self.raw(observation))
-        fine = [torch.tanh(difference / FINE_M) for difference in self.differences(observation)]
-        return torch.cat([encoded_BE, *fine], dim=-1)
+        return self.join(self.prepare(observation))
+
+
+def one_hot(value_B1: Tensor, field: Field) -> Tensor:
+    """Return one number for each value that a category can have: 1 for the one it has."""
+    low = field.scale[0][0]
+    return (torch.round(value_B1 - low) == torch.arange(field.categories, device=value_B1.device)).float()
+
+
+class ImageEncoder(nn.Module):
+    """Pixels to the image coordinates of learned keypoints (spatial softmax, Levine et al. 2016), (B, 2 K).
+
+    Larger images are reduced first; for manipulation, where something is matters more than what it looks like.
+    """
+
+    grid: Tensor
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        height, width, channels = field.row_shape
+        shrink = min(1.0, SMALL_PIXELS / min(height, width))
+        self.size = (round(height * shrink), round(width * shrink))
+        self.shrinks = shrink < 1.0
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, 16, 5, stride=2, padding=2), nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
+            nn.Conv2d(32, KEYPOINTS, 3, padding=1))  # fmt: skip
+        rows, columns = (math.ceil(side / 4) for side in self.size)  # two convolutions of stride 2
+        y, x = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
+        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
+
+    def forward(self, pixels_BHWC: Tensor) -> Tensor:
+        image = pixels_BHWC.permute(0, 3, 1, 2).float() / 255.0 - 0.5
+        if self.shrinks:
+            image = F.interpolate(image, self.size, mode="bilinear", align_corners=False)
+        heat_BKP = self.convolutions(image).flatten(2).softmax(dim=-1)
+        keypoints_BK2: Tensor = heat_BKP @ self.grid
+        return keypoints_BK2.flatten(1)
 
 
 def mlp(width: int, hidden: tuple[int, ...]) -> nn.Sequential:

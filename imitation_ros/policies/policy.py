@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from imitation_ros.errors import BundleError, SpecError
-from imitation_ros.policies.heads import CONTINUOUS, BinaryHead, Head
+from imitation_ros.errors import SpecError
+from imitation_ros.policies.bundle import as_input
+from imitation_ros.policies.heads import CONTINUOUS, BinaryHead, CategoryHead, DeterministicHead, GaussianHead, Head
 from imitation_ros.policies.networks import ObservationEncoder, mlp
 from imitation_ros.policies.normalizer import Normalizer
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
 
 Array = NDArray[Any]
@@ -43,12 +44,24 @@ class NetworkConfig:
     """also feed the differences between positions in the same frame"""
 
     def __post_init__(self) -> None:
+        if self.head not in CONTINUOUS:
+            raise SpecError(f"head is {self.head!r}; allowed: {', '.join(CONTINUOUS)}.")
         sizes_fit = all(type(size) is int and size >= 1 for size in self.hidden)
         if not self.hidden or not sizes_fit:
             raise SpecError(f"hidden is {list(self.hidden)}; it should be sizes of layers, such as [256, 256].")
 
     def as_json(self) -> dict[str, Any]:
         return {"kind": "mlp", **asdict(self), "hidden": list(self.hidden)}
+
+
+def head_for(field: Field, config: NetworkConfig, hidden: int) -> Head:
+    if field.kind == "binary":
+        return BinaryHead(hidden)
+    if field.kind == "category":
+        return CategoryHead(hidden, field.categories)
+    if config.head == "gaussian":
+        return GaussianHead(hidden, field.width)
+    return DeterministicHead(hidden, field.width)
 
 
 class MLPPolicy(nn.Module):
@@ -64,8 +77,6 @@ class MLPPolicy(nn.Module):
 
     def __init__(self, spec: RobotSpec, config: NetworkConfig) -> None:
         super().__init__()
-        if config.head not in CONTINUOUS:
-            raise BundleError(f"the head {config.head!r} is unknown; allowed: {', '.join(CONTINUOUS)}.")
         self.spec, self.config = spec, config
         self.encoder = ObservationEncoder(spec, config.relative_positions)
         self.trunk = mlp(self.encoder.width, config.hidden)
@@ -73,13 +84,12 @@ class MLPPolicy(nn.Module):
         self.heads = nn.ModuleDict()
         self.normalizers = nn.ModuleDict()
         for field in spec.action:
-            binary = field.kind == "binary"
-            self.heads[field.name] = BinaryHead(last) if binary else CONTINUOUS[config.head](last, field.width)
+            self.heads[field.name] = head_for(field, config, last)
             self.normalizers[field.name] = Normalizer(field.width, clip=None)
-            if binary:  # 0 and 1 mean the two ends: the same affine map, known instead of fitted
+            if field.kind != "continuous":  # 0 means the low end, and 1 the other or the next: known, not fitted
                 low, high = (torch.from_numpy(end).float() for end in field.scale)
                 self.normalizer(field.name).mean.copy_(low)
-                self.normalizer(field.name).std.copy_(high - low)
+                self.normalizer(field.name).std.copy_(high - low if field.kind == "binary" else torch.ones(1))
 
     def head(self, name: str) -> Head:
         head = self.heads[name]
@@ -99,21 +109,30 @@ class MLPPolicy(nn.Module):
                 self.normalizer(field.name).fit(labels[field.name])
 
     def targets(self, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return labels as the heads learn them: normalised, or 0 and 1 for a binary field."""
+        """Return labels as the heads learn them: normalised, or whole numbers from 0 for binary and category fields."""
         targets: dict[str, Tensor] = {}
         for field in self.spec.action:
             normal = self.normalizer(field.name)(labels[field.name])
-            targets[field.name] = (normal > 0.5).to(normal.dtype) if field.kind == "binary" else normal
+            whole = {"binary": (normal > 0.5).to(normal.dtype), "category": normal.round()}
+            targets[field.name] = whole.get(field.kind, normal)
         return targets
 
-    def losses(self, encoded_BE: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return each action field's loss, a scalar; their sum is what BC minimises."""
-        hidden = self.trunk(encoded_BE)
+    @property
+    def device(self) -> torch.device:
+        return self.encoder.normalizer.mean.device
+
+    def losses(self, prepared: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return each action field's loss, a scalar; their sum is what BC minimises.
+
+        Args:
+            prepared: observations as `encoder.prepare` returns them.
+        """
+        hidden = self.trunk(self.encoder.join(prepared))
         return {name: self.head(name).loss(self.head(name)(hidden), targets[name]) for name in self.heads}
 
-    def errors(self, encoded_BE: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def errors(self, prepared: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return how far each action field's mode is off, a scalar: what robots feel, unlike a likelihood."""
-        hidden = self.trunk(encoded_BE)
+        hidden = self.trunk(self.encoder.join(prepared))
         return {name: self.head(name).error(self.head(name)(hidden), targets[name]) for name in self.heads}
 
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -125,5 +144,5 @@ class MLPPolicy(nn.Module):
 
     @torch.no_grad()
     def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
-        batch = {name: torch.from_numpy(np.asarray(value, np.float32))[None] for name, value in observation.items()}
+        batch = {f.name: torch.from_numpy(as_input(observation[f.name], f))[None] for f in self.spec.observation}
         return {name: action[0].numpy() for name, action in self(batch).items()}

@@ -8,11 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imitation_ros.errors import BundleError
+from imitation_ros.errors import SpecError
+from imitation_ros.policies.bundle import OnnxPolicy
+from imitation_ros.policies.checkpoint import load_policy, save_bundle
 from imitation_ros.policies.heads import BinaryHead, DeterministicHead, GaussianHead
-from imitation_ros.policies.networks import ObservationEncoder
+from imitation_ros.policies.inference import InferenceProcess
+from imitation_ros.policies.networks import ImageEncoder, ObservationEncoder
 from imitation_ros.policies.normalizer import CLIP, Normalizer
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
+from imitation_ros.robot.plain import array_field, category_field, image_field, plain_spec
 from imitation_ros.robot.spec import load_spec
 
 SPEC = load_spec("panda_pick_place")
@@ -130,5 +134,65 @@ def test_the_deterministic_head_is_its_own_mode():
 
 
 def test_an_unknown_head_is_named():
-    with pytest.raises(BundleError, match="'gausian' is unknown; allowed: deterministic, gaussian"):
-        MLPPolicy(SPEC, NetworkConfig(head="gausian"))
+    with pytest.raises(SpecError, match="head is 'gausian'; allowed: deterministic, gaussian"):
+        NetworkConfig(head="gausian")
+
+
+SEEN = plain_spec(
+    "seen",
+    [image_field("camera", (30, 41, 3)), category_field("mode", 2, 3), array_field("state", 4)],
+    [category_field("choice", -1, 3), array_field("speed", 2, [-1.0, -1.0], [1.0, 1.0])],
+    10.0,
+)
+
+
+def seen_rows(count: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "camera": torch.randint(0, 256, (count, 30, 41, 3), generator=generator, dtype=torch.uint8),
+        "mode": torch.randint(2, 5, (count, 1), generator=generator).float(),
+        "state": torch.randn(count, 4, generator=generator),
+    }
+
+
+def test_a_policy_sees_pixels_and_categories_and_its_onnx_computes_the_same(tmp_path):
+    torch.manual_seed(0)
+    policy = MLPPolicy(SEEN, NetworkConfig(hidden=(16,))).eval()
+    rows = seen_rows(20)
+    policy.fit(rows, {"choice": torch.tensor([[-1.0], [1.0]] * 10), "speed": torch.randn(20, 2)})
+    samples = {name: value.numpy() for name, value in rows.items()}
+    bundle = save_bundle(tmp_path / "policy", policy, {}, {}, samples)  # refuses a difference
+    observation = {name: value[0] for name, value in samples.items()}
+    served = OnnxPolicy(bundle).act(observation)
+    assert served["choice"][0] in (-1.0, 0.0, 1.0)
+    loaded = load_policy(bundle).act(observation)
+    np.testing.assert_allclose(served["speed"], loaded["speed"], atol=1e-5)
+    process = InferenceProcess(bundle)
+    process.request(7, observation)
+    tag, action = process.result(5.0)
+    process.close()
+    assert tag == 7
+    np.testing.assert_array_equal(action["speed"], served["speed"])
+
+
+def test_the_target_of_a_category_is_its_number_from_zero_and_back():
+    policy = MLPPolicy(SEEN, NetworkConfig(hidden=(16,)))
+    labels = {"choice": torch.tensor([[-1.0], [0.0], [1.0]]), "speed": torch.zeros(3, 2)}
+    assert policy.targets(labels)["choice"].flatten().tolist() == [0.0, 1.0, 2.0]
+    assert policy.normalizer("choice").invert(torch.tensor([[2.0]])).item() == 1.0
+
+
+def test_keypoints_follow_a_bright_spot():
+    encoder = ImageEncoder(image_field("camera", (64, 64, 1)))
+    with torch.no_grad():  # the centre of each kernel passes the brightness on
+        for layer, gain in zip((0, 2, 4), (1.0, 1.0, 50.0), strict=True):
+            convolution = encoder.convolutions[layer]
+            convolution.weight.zero_()
+            convolution.bias.zero_()
+            middle = convolution.weight.shape[-1] // 2
+            convolution.weight[:, 0, middle, middle] = gain
+    pixels = torch.full((2, 64, 64, 1), 128, dtype=torch.uint8)
+    pixels[0, 4:10, 4:10] = 255
+    pixels[1, 50:56, 50:56] = 255
+    first, second = encoder(pixels)[:, :2]
+    assert (first < -0.5).all() and (second > 0.5).all()
