@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 from imitation_ros.console import console
+from imitation_ros.envs.collect import spec_of
 from imitation_ros.envs.evaluate import Evaluation, evaluate
 from imitation_ros.envs.tasks import Expert
 from imitation_ros.errors import BundleError, SpecError
 from imitation_ros.policies.bundle import OnnxPolicy
 from imitation_ros.policies.policy import Policy
-from imitation_ros.robot.spec import load_spec
 
 EXPERT = "expert"
 
@@ -21,7 +21,7 @@ def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance
 
     Args:
         policy: a bundle's folder, or "expert".
-        setup: whose robot, scene and task; the bundle's own if empty.
+        setup: whose robot, scene and task, or an id of gymnasium's; the bundle's own if empty.
         starts: how many of the test starts.
 
     Raises:
@@ -35,16 +35,16 @@ def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance
     if str(policy) == EXPERT:
         if not setup:
             raise SpecError("the expert needs a setup: add `--setup panda_reach`, or another.")
-        driver = Expert(load_spec(setup).task)
+        driver = Expert(spec_of(setup).task)
     else:
         driver = OnnxPolicy(policy)
         setup = setup or driver.spec.name
-        differences = driver.spec.differences(load_spec(setup))
+        differences = driver.spec.differences(spec_of(setup))
         if differences:
             raise BundleError(f"{policy} and the setup {setup} mean different things: {'; '.join(differences[:5])}.")
     started_s = time.monotonic()
     with console.status(f"{starts} episodes of {setup} in {workers} processes"):
         evaluation = evaluate(setup, driver, starts, seed, "test", workers, disturbance)
     wall_s = time.monotonic() - started_s
-    console.print(f"{setup}: {evaluation} succeeded{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.")
+    console.print(f"{setup}: {evaluation}{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.")
     return evaluation

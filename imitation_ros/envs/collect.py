@@ -7,6 +7,7 @@ i. So any number of workers gives the same bytes.
 from __future__ import annotations
 
 import multiprocessing
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +18,12 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from imitation_ros.data.episode import Episode, EpisodeBuilder
+from imitation_ros.envs import ENVIRONMENTS
+from imitation_ros.envs.any_env import AnyEnv
+from imitation_ros.envs.environment import Environment
 from imitation_ros.envs.robot_env import RobotEnv
+from imitation_ros.errors import SpecError
+from imitation_ros.robot.spec import RobotSpec, load_spec
 
 
 class Acts(Protocol):
@@ -40,7 +46,7 @@ def collect(
     Labels are the policy's own actions; executed is what the robot was told after the disturbance.
 
     Args:
-        setup: a name in config/setups, or a path.
+        setup: a name in config/setups, a path, or an id of gymnasium's.
         policy: sees float32 observations, as a recording holds them.
         episodes: which starts; a number n means the first n.
         seed, purpose: choose the starts, see RobotEnv.reset.
@@ -63,7 +69,7 @@ def run_episodes(
     setup: str | Path, policy: Acts, starts: Sequence[int], seed: int, purpose: str, disturbance: bool
 ) -> list[Episode]:
     """Return the episodes of these starts, run one after another in this process."""
-    env = RobotEnv(setup, disturbance=disturbance)
+    env = open_environment(setup, disturbance)
     try:
         with one_thread():
             return [run_episode(env, policy, start, seed, purpose) for start in starts]
@@ -71,24 +77,59 @@ def run_episodes(
         env.close()
 
 
-def run_episode(env: RobotEnv, policy: Acts, start: int, seed: int, purpose: str) -> Episode:
+def open_environment(setup: str | Path, disturbance: bool = False) -> Environment:
+    """Return an environment: of a setup (a name in config/setups, or a path), or of an id of gymnasium's.
+
+    Raises:
+        SpecError: it is neither, or the environment cannot be made.
+    """
+    if (identifier := gymnasium_id(setup)) is None:
+        return RobotEnv(our_setup(setup), disturbance=disturbance)
+    if disturbance:
+        raise SpecError(f"{identifier} has no disturbance: only scenes of our own do. Leave it out.")
+    return AnyEnv(identifier)
+
+
+def spec_of(setup: str | Path) -> RobotSpec:
+    """Return the robot spec of a setup, or of an id of gymnasium's."""
+    if (identifier := gymnasium_id(setup)) is None:
+        return load_spec(our_setup(setup))
+    env = AnyEnv(identifier)
+    env.close()
+    return env.robot_spec
+
+
+def gymnasium_id(setup: str | Path) -> str | None:
+    """Return what looks like an id of gymnasium (Name-v1, or module:Name-v1), and is none of our own."""
+    name = str(setup)
+    return name if re.fullmatch(r"[\w:./-]+-v\d+", name) and our_setup(setup) == setup else None
+
+
+def our_setup(setup: str | Path) -> str | Path:
+    """Return the setup behind an id of our own environments, such as imitation_ros/PandaReach-v0."""
+    return ENVIRONMENTS.get(str(setup).removeprefix("imitation_ros/"), setup)
+
+
+def run_episode(env: Environment, policy: Acts, start: int, seed: int, purpose: str) -> Episode:
     builder = EpisodeBuilder(env.robot_spec)
-    observation, _ = env.reset(seed=seed, options={"start": start, "purpose": purpose})
+    observation = env.begin(seed, purpose, start)
     builder.add_observation(observation)
-    while not env.time_is_up:
+    ended = False
+    while not ended:
         action = policy.act(observation)
-        executed = env.apply(action)
-        seen = env.observe()
-        observation = env.rounded(seen)
-        builder.add_action(action, executed, env.task.reward(seen))
+        outcome = env.advance(action)
+        observation = outcome.observation
+        builder.add_action(action, outcome.executed, outcome.reward)
         builder.add_observation(observation)
+        ended = outcome.terminated or outcome.truncated
     attributes: dict[str, str | int | float] = {
         "task": env.robot_spec.task,
         "seed": seed,
         "purpose": purpose,
         "start": start,
+        "ended_by": "task" if outcome.terminated else "time limit",
     }
-    return builder.build(success=env.success, attributes={**attributes, "ended_by": "time limit"})
+    return builder.build(terminated=outcome.terminated, success=env.success, attributes=attributes)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,20 +15,22 @@ class Evaluation:
     """How a policy did.
 
     Attributes:
-        successes: per episode, whether the task's condition held for its dwell, ordered by start.
+        successes: per episode, whether the task's condition held for its dwell, ordered by start; None where
+            the task does not say what success is.
         returns: per episode, the sum of rewards.
     """
 
-    successes: tuple[bool, ...]
+    successes: tuple[bool, ...] | None
     returns: tuple[float, ...]
 
     @property
     def episodes(self) -> int:
-        return len(self.successes)
+        return len(self.returns)
 
     @property
     def success_rate(self) -> float:
-        return sum(self.successes) / self.episodes
+        """The share of successes; nan where the task does not say what success is."""
+        return math.nan if self.successes is None else sum(self.successes) / self.episodes
 
     @property
     def mean_return(self) -> float:
@@ -36,11 +39,14 @@ class Evaluation:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the success rate."""
-        return wilson_interval(sum(self.successes), self.episodes)
+        return (math.nan, math.nan) if self.successes is None else wilson_interval(sum(self.successes), self.episodes)
 
     def __str__(self) -> str:
+        if self.successes is None:
+            spread = statistics.pstdev(self.returns)
+            return f"mean return {self.mean_return:.1f} (standard deviation {spread:.1f}) over {self.episodes} episodes"
         low, high = self.interval
-        return f"{sum(self.successes)} of {self.episodes} ({100 * low:.0f} to {100 * high:.0f} %)"
+        return f"{sum(self.successes)} of {self.episodes} succeeded ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def evaluate(
@@ -54,8 +60,9 @@ def evaluate(
 ) -> Evaluation:
     """Return how a policy does on fixed starts; arguments as for collect."""
     episodes = collect(setup, policy, starts, seed, purpose, workers, disturbance)
+    judged = any(episode.success is not None for episode in episodes)
     return Evaluation(
-        successes=tuple(bool(episode.success) for episode in episodes),
+        successes=tuple(bool(episode.success) for episode in episodes) if judged else None,
         returns=tuple(0.0 if episode.rewards is None else float(episode.rewards.sum()) for episode in episodes),
     )
 

@@ -1,0 +1,107 @@
+"""gymnasium's spaces as fields of a robot spec, and their values both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import Space, spaces
+from numpy.typing import NDArray
+
+from imitation_ros.errors import SpecError
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.plain import array_field, category_field, image_field, plain_name
+
+Values = Mapping[str, NDArray[Any]]
+
+
+class SpaceFields:
+    """The fields of one space: one of its name, or one for each entry of a Dict (nested: joined by _).
+
+    Box becomes numbers (flattened), or an image where it is uint8 of shape (H, W, 1 or 3); Discrete a
+    category. A Box's bounds are the scale of an action; infinite ones by the rule of `array_field`.
+
+    Args:
+        space: gymnasium's.
+        name: of the field, for a space that is no Dict.
+        is_action: whether a scale is needed.
+
+    Raises:
+        SpecError: a kind of space that no field holds.
+    """
+
+    def __init__(self, space: Space[Any], name: str, is_action: bool) -> None:
+        self.space = space
+        self.leaves = leaves_of(space, name)
+        self.fields = tuple(field_of(leaf_name, leaf, is_action) for leaf_name, leaf in self.leaves.items())
+
+    def to_values(self, sample: Any) -> dict[str, NDArray[Any]]:
+        """Return what the environment gave, as field name to value."""
+        parts = flattened(self.space, sample)
+        values = (
+            np.asarray(part).astype(f.dtype).reshape(f.row_shape) for part, f in zip(parts, self.fields, strict=True)
+        )
+        return {field.name: value for field, value in zip(self.fields, values, strict=True)}
+
+    def from_values(self, values: Values) -> Any:
+        """Return what the environment takes: within a Box's bounds, a Discrete's nearest."""
+        parts = [
+            part_of(leaf, field, values[field.name])
+            for field, leaf in zip(self.fields, self.leaves.values(), strict=True)
+        ]
+        return nested(self.space, iter(parts))
+
+
+def leaves_of(space: Space[Any], name: str) -> dict[str, Space[Any]]:
+    """Return the spaces that are no Dict, by the names of their fields."""
+    if not isinstance(space, spaces.Dict):
+        return {plain_name(name): space}
+    leaves: dict[str, Space[Any]] = {}
+    for entry, inner in space.spaces.items():
+        for leaf_name, leaf in leaves_of(inner, str(entry)).items():
+            joined = leaf_name if not isinstance(inner, spaces.Dict) else f"{plain_name(str(entry))}_{leaf_name}"
+            if joined in leaves:
+                raise SpecError(f"two entries of {space} would be called {joined!r}. Rename one of them.")
+            leaves[joined] = leaf
+    return leaves
+
+
+def field_of(name: str, space: Space[Any], is_action: bool) -> Field:
+    if isinstance(space, spaces.Discrete):
+        return category_field(name, int(space.start), int(space.n))
+    if isinstance(space, spaces.MultiBinary) and not is_action:
+        return array_field(name, int(np.prod(space.shape)))
+    if not isinstance(space, spaces.Box):
+        raise SpecError(
+            f"{name!r} is {space}; Box, Discrete and Dict are understood. Wrap the environment "
+            f"(gymnasium.wrappers.FlattenObservation, TransformAction) so that it has these."
+        )
+    if space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[2] in (1, 3) and not is_action:
+        height, width, channels = space.shape
+        return image_field(name, (height, width, channels))
+    width = int(np.prod(space.shape))
+    if not is_action:
+        return array_field(name, width)
+    return array_field(name, width, space.low.ravel().tolist(), space.high.ravel().tolist())
+
+
+def flattened(space: Space[Any], sample: Any) -> list[Any]:
+    """Return the leaves of a sample, in the order of leaves_of; the sample's own order may be another."""
+    if not isinstance(space, spaces.Dict):
+        return [sample]
+    return [leaf for entry, inner in space.spaces.items() for leaf in flattened(inner, sample[entry])]
+
+
+def part_of(space: Space[Any], field: Field, value: NDArray[Any]) -> Any:
+    if isinstance(space, spaces.Discrete):
+        low, high = field.scale
+        return int(np.clip(np.rint(value[0]), low[0], high[0]))
+    assert isinstance(space, spaces.Box)  # field_of let nothing else through
+    return np.clip(value.reshape(space.shape), space.low, space.high).astype(space.dtype)
+
+
+def nested(space: Space[Any], parts: Any) -> Any:
+    if not isinstance(space, spaces.Dict):
+        return next(parts)
+    return {entry: nested(inner, parts) for entry, inner in space.spaces.items()}
