@@ -26,6 +26,8 @@ NODES = {
     "policy": "policy_node",
     "simulate": "simulator_node",
     "operate": "operator_node",
+    "operate_keyboard": "keyboard_node",
+    "operate_joystick": "joystick_node",
 }
 SCRIPTS = [f"imitation-ros = {NAME}.cli:main"]
 if {"install", "develop"} & set(sys.argv):
@@ -33,10 +35,13 @@ if {"install", "develop"} & set(sys.argv):
     # `ros2 run` look. From a wheel, pip would put `record` and `train` on everybody's PATH.
     SCRIPTS += [f"{script} = {NAME}.ros.{module}:main" for script, module in NODES.items()]
 
+# h5py: older ones, as apt gives them, break as soon as anything brings NumPy 2
+ROBOT = ["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.11", "pillow>=10", "tyro>=0.9", "rich>=13"]
 TRAIN = ["torch>=2.2", "gymnasium>=1.0", "pybullet>=3.2.6", "safetensors>=0.4", "tensorboard>=2.15"]
-TRAIN += ["onnx>=1.16", "onnxscript>=0.3", "matplotlib>=3.7", "pillow>=10"]
+TRAIN += ["onnx>=1.16", "onnxscript>=0.3", "matplotlib>=3.7"]
+BAGS = ["rosbags>=0.11"]
 ROS = ["ros-rclpy", "ros-common-interfaces", "ros-rmw-fastrtps-cpp"]
-TEST = ["pytest>=8", "pytest-xdist>=3", "hypothesis>=6.100", "stable-baselines3>=2.4", "setuptools>=70.1"]
+TEST = [*BAGS, "pytest>=8", "pytest-xdist>=3", "hypothesis>=6.100", "stable-baselines3>=2.4", "setuptools>=70.1"]
 DEV = [*TEST, "ruff", "mypy>=1.11", "types-PyYAML"]
 
 setup(
@@ -51,8 +56,8 @@ setup(
     package_data={NAME: ["py.typed"]},
     data_files=DATA,
     python_requires=">=3.10",
-    install_requires=["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.8", "tyro>=0.9", "rich>=13"],
-    extras_require={"train": TRAIN, "ros": ROS, "test": TEST, "dev": DEV},
+    install_requires=ROBOT,
+    extras_require={"train": TRAIN, "bags": BAGS, "ros": ROS, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": SCRIPTS},
     zip_safe=False,
 )

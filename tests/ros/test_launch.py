@@ -17,6 +17,7 @@ NODES = {
     "policy": "policy_node",
     "simulate": "simulator_node",
     "operate": "operator_node",
+    "operate_joystick": "joystick_node",
 }
 REQUIRED = {
     "record": {"setup", "output"},
@@ -24,6 +25,7 @@ REQUIRED = {
     "deploy": {"policy"},
     "simulate": {"setup"},
     "demo": {"output"},
+    "teleoperate": {"setup", "output"},
 }
 
 
