@@ -41,7 +41,7 @@ def unheld_actions(spec: RobotSpec) -> list[str]:
             if not any(says_where(observation, field) for observation in spec.observation):
                 lines.append(
                     f"{field.name!r} is a position with a velocity limit, and no observation says where it is now: the "
-                    f"first command could jump. Observe {', '.join(field.names)} too ({field.file})."
+                    f"first command could jump. Observe {', '.join(field.joint_names)} too ({field.file})."
                 )
     return lines
 
@@ -61,7 +61,7 @@ def unstamped_fields(fields: Sequence[Field]) -> list[str]:
         f"{field.name!r} ({field.type}) says not when it is from, so lock-step cannot tell its tick: take a type with "
         f"a header, or `stamp: header` ({field.file})."
         for field in fields
-        if field.type not in STAMPED or field.stamp != "header"
+        if field.type not in STAMPED or field.stamp == "received"
     ]
 
 
@@ -102,7 +102,7 @@ def unlike_demonstrations(
     """
     lines = []
     for name, (low, high) in ranges.items():
-        if name not in sample.values:
+        if name not in sample.values or spec.field(name).is_image:
             continue
         margin = np.maximum(START_MARGIN * (high - low), START_FLOOR)
         outside = (sample.values[name] < low - margin) | (sample.values[name] > high + margin)

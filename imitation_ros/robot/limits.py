@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.messages import COMPONENTS
+from imitation_ros.robot.messages import JOINTED
 
 Array = NDArray[np.float64]
 
@@ -42,10 +42,16 @@ def limited(field: Field, wanted: Array, start: Array | None, period_s: float, s
 def says_where(observation: Field, action: Field) -> bool:
     """Whether an observation holds the very numbers that an action commands.
 
-    Only joints have names that say so: every pose has an x, and every Float64 a data.
+    Only joints have names that say so: every pose has an x, and every Float64 a data. Two arms of one kind have
+    joints of one name; then their part, or the prefix of their joints, says whose they are.
     """
-    named = COMPONENTS[action.type] is None and COMPONENTS[observation.type] is None
-    return named and (observation.names, observation.quantity) == (action.names, action.quantity)
+    named = {*JOINTED, "std_msgs/msg/Float64MultiArray"}  # whose numbers only the spec names: as joints, here
+    return action.type in named and observation.type in named and identity(observation) == identity(action)
+
+
+def identity(field: Field) -> tuple[str, tuple[str, ...], str]:
+    """Return whose joints a field's numbers belong to, and what they are of them."""
+    return field.part, field.joint_names, field.quantity
 
 
 class CommandLimiter:

@@ -17,10 +17,13 @@ import yaml
 
 from imitation_ros.errors import SpecError, did_you_mean
 from imitation_ros.paths import find_file, is_file
-from imitation_ros.robot.field import Field, field_to_dict, is_number, parse_field
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.field_yaml import field_to_dict, is_number, parse_field
+from imitation_ros.robot.parts import with_parts
 from imitation_ros.robot.strict_yaml import check_names, load_yaml, parse_yaml
 
 ROBOT_WORDS = {"robot", "rate_hz", "wait_s", "fields"}
+ROBOT_FILE_WORDS = ROBOT_WORDS | {"parts"}
 SETUP_WORDS = ROBOT_WORDS | {"setup", "task", "scene", "observation", "action"}
 
 
@@ -111,11 +114,18 @@ def load_spec(setup: str | Path) -> RobotSpec:
     named = text(data, "robot", str(setup_path))
     if not named:
         raise SpecError(f"{setup_path} has no `robot`. Name one of config/robots, or give a path.")
-    beside = setup_path.parent / named
-    robot_path = find_file("config/robots", beside if is_file(beside) else named)
-    robot = load_yaml(robot_path)
-    check_names(robot, ROBOT_WORDS, str(robot_path))
-    return merge(robot, data, str(robot_path), str(setup_path))
+    robot, robot_path = load_robot(named, setup_path.parent)
+    whole = with_parts(robot, str(robot_path), lambda part: load_robot(part, robot_path.parent)[0])
+    return merge(whole, data, str(robot_path), str(setup_path))
+
+
+def load_robot(named: str, folder: Path) -> tuple[dict[str, Any], Path]:
+    """Return what a robot file holds, and where it is: a path in a folder, or a name in config/robots."""
+    beside = folder / named
+    path = find_file("config/robots", beside if is_file(beside) else named)
+    data = load_yaml(path)
+    check_names(data, ROBOT_FILE_WORDS, str(path))
+    return data, path
 
 
 def spec_from_yaml(text: str, source: str) -> RobotSpec:
@@ -138,7 +148,7 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
         if not isinstance(changed, Mapping):
             raise SpecError(f"{file}: field {name!r} holds {changed!r}; it should hold `topic:`, `type:` and more.")
         if name in robot_fields and isinstance(robot_fields[name], Mapping):
-            fields[name] = parse_field(name, {**robot_fields[name], **changed}, file)
+            fields[name] = parse_field(name, merge_field(robot_fields[name], changed), file)
         else:
             fields[name] = parse_field(name, setup_fields.get(name, robot_fields.get(name)), file)
     observation = choose(fields, setup.get("observation"), "observation", setup_file)
@@ -149,6 +159,8 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
             f"{setup_file}: {both[0]!r} is both observation and action. Give one of them a name of its own."
         )
     for field in action:
+        if field.is_image or field.type == "tf":
+            raise SpecError(f"{setup_file}: the action {field.name!r} is a {field.type}, which commands nothing.")
         _ = field.scale  # an action without a scale is refused here, by name
     topics = [field.topic for field in action]
     for topic in topics:
@@ -169,6 +181,14 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
         task=text(setup, "task", setup_file),
         scene=text(setup, "scene", setup_file),
     )
+
+
+def merge_field(robot: Mapping[str, Any], setup: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a robot's field with a setup's changes; one limit that a setup tightens leaves the others as they are."""
+    merged = {**robot, **setup}
+    if isinstance(robot.get("limits"), Mapping) and isinstance(setup.get("limits"), Mapping):
+        merged["limits"] = {**robot["limits"], **setup["limits"]}
+    return merged
 
 
 def choose(fields: Mapping[str, Field], names: Any, word: str, file: str) -> tuple[Field, ...]:

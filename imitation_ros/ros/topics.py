@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -19,7 +17,9 @@ from rclpy.timer import Timer
 
 from imitation_ros.errors import MessageError
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.messages import header_stamp_s, read, write
+from imitation_ros.robot.messages import names_no_joint_of, read, stamp_s, write
+from imitation_ros.ros.frames import FrameSubscription
+from imitation_ros.ros.message_types import TRANSFORMS, message_class, new_message, now_s, tf_topic, to_stamp
 
 OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
 """Called with the field's name, its values, the stamp (None without one), received and monotonic time [s]."""
@@ -30,22 +30,6 @@ SILENT_AFTER_S = 1.0
 LAST_WORD_S = 0.5  # to arrive, before a topic is closed
 NUMBERS = re.compile(r"-?\d[\d.e+-]*|\bnan\b|\binf\b")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-def message_class(message_type: str) -> Any:
-    """Return the class of a type such as sensor_msgs/msg/JointState."""
-    package, _, name = message_type.split("/")
-    return getattr(importlib.import_module(f"{package}.msg"), name)
-
-
-def now_s(node: Node) -> float:
-    """Return the time on the node's ROS clock [s]."""
-    return node.get_clock().now().nanoseconds * 1e-9
-
-
-def to_stamp(time_s: float) -> Time:
-    nanoseconds = round(time_s * 1e9)
-    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
 def steady_timer(node: Node, period_s: float, callback: Callable[[], None]) -> Timer:
@@ -64,6 +48,9 @@ class FieldSubscriptions:
         expected: what should be heard all the time; several may share a topic.
         on_value: called for each value of each field.
         optional: what may be silent, such as commands.
+
+    Raises:
+        SpecError: a message package is not installed.
     """
 
     def __init__(
@@ -71,15 +58,22 @@ class FieldSubscriptions:
     ) -> None:
         self.node, self.on_value = node, on_value
         self.fields_of: dict[str, list[Field]] = {}
-        expected = tuple(expected)
+        transforms = [field for field in expected if field.type == "tf"]
+        expected = [field for field in expected if field.type != "tf"]
         for field in (*expected, *optional):
+            message_class(field.type)  # a package that is missing is said now
             self.fields_of.setdefault(field.topic, []).append(field)
         self.expected = {field.topic for field in expected}
         self.subscriptions: dict[str, Any] = {}
-        self.problems: dict[str, str] = {}
+        self.problems: dict[tuple[str, str], str] = {}  # by topic and field; no field where it is the whole topic's
         self.received: dict[str, int] = dict.fromkeys(self.fields_of, 0)
         self.last_s: dict[str, float] = dict.fromkeys(self.fields_of, time.monotonic())
-        self.announced: dict[str, str] = {}  # topic to the problem that was said last, without its numbers
+        self.read_s: dict[str, float] = {}  # field to when a value of it came
+        self.announced: dict[tuple[str, str], str] = {}  # the problem that was said last, without its numbers
+        self.frames = [
+            FrameSubscription(node, topic, [field for field in transforms if field.topic == topic], on_value)
+            for topic in dict.fromkeys(field.topic for field in transforms)
+        ]
         self.timer = steady_timer(node, LOOK_EVERY_S, self.look)
 
     def look(self) -> None:
@@ -89,32 +83,38 @@ class FieldSubscriptions:
                 self.subscribe(topic, fields)
             silent_s = time.monotonic() - self.last_s[topic]
             if silent_s > SILENT_AFTER_S and topic in self.subscriptions and topic in self.expected:
-                self.problems[topic] = (
-                    f"{named(topic, fields)} has been silent for {silent_s:.0f} s: `ros2 topic hz {topic}`"
+                self.problems[topic, ""] = (
+                    f"{self.named(topic)} has been silent for {silent_s:.0f} s: `ros2 topic hz {self.full(topic)}`"
                 )
-        for topic, problem in self.problems.items():
+        for frames in self.frames:
+            self.received[frames.topic] = frames.received
+            for name, problem in frames.look().items():
+                if problem is None:
+                    self.forget(frames.topic, name)
+                else:
+                    self.problems[frames.topic, name] = problem
+        for where, problem in self.problems.items():
             kind = NUMBERS.sub("", problem)  # seconds of silence grow
-            if self.announced.get(topic) != kind:
+            if self.announced.get(where) != kind:
                 self.node.get_logger().warning(problem)
-                self.announced[topic] = kind
+                self.announced[where] = kind
 
     def subscribe(self, topic: str, fields: list[Field]) -> None:
         publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
         if not publishers:
             if topic in self.expected and time.monotonic() - self.last_s[topic] > 0.5 * SILENT_AFTER_S:
-                self.problems[topic] = f"{named(topic, fields)} has no publisher yet: see `ros2 topic list`"
+                self.problems[topic, ""] = f"{self.named(topic)} has no publisher yet: see `ros2 topic list`"
             return
         types = sorted({info.topic_type for info in publishers})
         if types != [fields[0].type]:
-            self.problems[topic] = (
-                f"{named(topic, fields)} is published as {' and '.join(types)}; the spec says {fields[0].type} "
-                f"({fields[0].file}). `ros2 topic info -v {topic}` shows who publishes it"
+            self.problems[topic, ""] = (
+                f"{self.named(topic)} is published as {' and '.join(types)}; the spec says {fields[0].type} "
+                f"({fields[0].file}). `ros2 topic info -v {self.full(topic)}` shows who publishes it"
             )
             return
         reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
         policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        self.problems.pop(topic, None)
-        self.announced.pop(topic, None)
+        self.forget(topic, "")
         self.last_s[topic] = time.monotonic()
         self.subscriptions[topic] = self.node.create_subscription(
             message_class(fields[0].type),
@@ -127,16 +127,29 @@ class FieldSubscriptions:
         heard_s, received_s = time.monotonic(), now_s(self.node)
         self.received[topic] += 1
         self.last_s[topic] = heard_s
-        try:
-            for field in self.fields_of[topic]:
-                stamp_s = header_stamp_s(message) if field.stamp == "header" else None
-                self.on_value(field.name, read(message, field), stamp_s, received_s, heard_s)
-        except MessageError as error:
-            self.problems[topic] = str(error)
-            return
-        if topic in self.problems:
-            self.problems.pop(topic)
-            self.announced.pop(topic, None)
+        self.forget(topic, "")
+        for field in self.fields_of[topic]:
+            try:
+                self.on_value(field.name, read(message, field), stamp_s(message, field), received_s, heard_s)
+            except MessageError as error:
+                lately = heard_s - self.read_s.get(field.name, -SILENT_AFTER_S) < SILENT_AFTER_S
+                if not (lately and names_no_joint_of(message, field)):  # an arm's and a gripper's driver may share it
+                    self.problems[topic, field.name] = str(error)
+            else:
+                self.read_s[field.name] = heard_s
+                self.forget(topic, field.name)
+
+    def forget(self, topic: str, name: str) -> None:
+        """A problem has gone; if it comes back, it is said again."""
+        if self.problems.pop((topic, name), None) is not None:
+            self.announced.pop((topic, name), None)
+
+    def named(self, topic: str) -> str:
+        return f"{', '.join(repr(field.name) for field in self.fields_of[topic])} ({self.full(topic)})"
+
+    def full(self, topic: str) -> str:
+        """Return a topic as `ros2 topic` finds it, which knows nothing of this node's namespace."""
+        return topic if self.node.get_namespace() == "/" else self.node.resolve_topic_name(topic)
 
     def publishers(self) -> set[str]:
         """Return the names of the nodes that publish what should be heard all the time."""
@@ -145,16 +158,14 @@ class FieldSubscriptions:
 
     def close(self) -> None:
         self.node.destroy_timer(self.timer)
-        for subscription in self.subscriptions.values():
+        for subscription in (*self.subscriptions.values(), *(each for f in self.frames for each in f.subscriptions)):
             self.node.destroy_subscription(subscription)
 
     def problems_of(self, fields: Iterable[Field]) -> list[str]:
         """Return what stands against some of the fields, in words."""
-        return [self.problems[topic] for topic in {field.topic: None for field in fields} if topic in self.problems]
-
-
-def named(topic: str, fields: Iterable[Field]) -> str:
-    return f"{', '.join(repr(field.name) for field in fields)} ({topic})"
+        fields = tuple(fields)
+        wheres = [*((field.topic, "") for field in fields), *((field.topic, field.name) for field in fields)]
+        return [self.problems[where] for where in dict.fromkeys(wheres) if where in self.problems]
 
 
 class FieldPublishers:
@@ -166,19 +177,26 @@ class FieldPublishers:
         self.by_topic: dict[str, Publisher] = {}
         for field in self.fields.values():
             if field.topic not in self.by_topic:
-                self.by_topic[field.topic] = node.create_publisher(message_class(field.type), field.topic, DEPTH)
+                kind, topic = (TRANSFORMS, tf_topic(field.topic)) if field.type == "tf" else (field.type, field.topic)
+                self.by_topic[field.topic] = node.create_publisher(message_class(kind), topic, DEPTH)
 
     def publish(self, values: dict[str, np.ndarray], stamp_s: float) -> None:
         """Publish field name to values, (width,), physical; stamped where the type has a header."""
         messages: dict[str, Any] = {}
         for name, data in values.items():
             field = self.fields[name]
-            if field.topic not in messages:
-                messages[field.topic] = message_class(field.type)()
-            message = messages[field.topic]
+            if field.type == "tf" or field.topic not in messages:
+                message = new_message(field.type)
+            else:
+                message = messages[field.topic]
             if hasattr(message, "header"):
                 message.header.stamp = to_stamp(stamp_s)
             write(message, field, data)
+            if field.type == "tf":  # which travel together
+                transforms = messages.setdefault(field.topic, message_class(TRANSFORMS)())
+                transforms.transforms = [*transforms.transforms, message]
+            else:
+                messages[field.topic] = message
         for topic, message in messages.items():
             self.by_topic[topic].publish(message)
 

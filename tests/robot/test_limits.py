@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imitation_ros.robot.field import Field, parse_field
-from imitation_ros.robot.limits import limited
+from imitation_ros.robot.field import Field
+from imitation_ros.robot.field_yaml import parse_field
+from imitation_ros.robot.limits import limited, says_where
 
 ANY = st.floats(-100, 100)
 TWO = st.tuples(ANY, ANY).map(np.array)
@@ -56,3 +57,33 @@ def test_a_binary_field_takes_one_of_its_two_ends(value):
     words = {"topic": "a", "type": "std_msgs/msg/Float64", "kind": "binary", "scale_low": 0, "scale_high": 0.08}
     field = parse_field("gripper", words, "cell.yaml")
     assert field.from_unit(np.array([value])) == pytest.approx(0.08 if value > 0 else 0.0)
+
+
+ARM_TYPES = ["sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory", "std_msgs/msg/Float64MultiArray"]
+
+
+@pytest.mark.parametrize("kind", ARM_TYPES)
+@given(
+    mine=st.tuples(*[st.sampled_from(["", "left", "right"])] * 2),
+    theirs=st.tuples(*[st.sampled_from(["", "left", "right"])] * 2),
+)
+def test_joints_say_where_an_arm_is_only_if_they_are_its_own(kind, mine, theirs):
+    def of(part: str, prefix: str, message_type: str, quantity: str = "position") -> Field:
+        words = {"topic": "a", "type": message_type, "names": ["one", "two"], "quantity": quantity}
+        return parse_field("arm", {**words, "part": part, "joint_prefix": prefix}, "cell.yaml")
+
+    action, observation = of(*mine, kind), of(*theirs, "sensor_msgs/msg/JointState")
+    assert says_where(observation, action) == (mine == theirs)
+    assert not says_where(of(*mine, "sensor_msgs/msg/JointState", "velocity"), action)
+
+
+def test_what_is_not_a_joint_says_nothing_of_where_an_arm_is():
+    numbers = {"topic": "a", "names": ["axes.0"], "type": "sensor_msgs/msg/Joy"}
+    stick = parse_field("stick", numbers, "cell.yaml")
+    assert not says_where(stick, stick)
+
+
+def test_a_prefix_or_the_whole_name_say_the_same_joint():
+    words = {"topic": "a", "type": "sensor_msgs/msg/JointState"}
+    whole = parse_field("arm", {**words, "names": ["left_one"]}, "cell.yaml")
+    assert says_where(whole, parse_field("arm", {**words, "names": ["one"], "joint_prefix": "left_"}, "cell.yaml"))
