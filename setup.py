@@ -24,6 +24,7 @@ NODES = {
     "record": "recorder_node",
     "train": "trainer_node",
     "policy": "policy_node",
+    "gripper": "gripper_node",
     "simulate": "simulator_node",
     "operate": "operator_node",
     "operate_keyboard": "keyboard_node",

@@ -6,9 +6,10 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from imitation_ros import __version__
+from imitation_ros.cli_nodes import deploy, doctor, new_robot, operate, record, simulate
 from imitation_ros.errors import ImitationRosError, did_you_mean
 
 
@@ -23,36 +24,6 @@ def demo(output: Path = Path("demo"), quick: bool = False, tasks: tuple[str, ...
     from imitation_ros.demo import run_demo
 
     run_demo(output, tasks, quick)
-
-
-def record(
-    setup: str,
-    /,
-    output: Path,
-    append: bool = False,
-    task: str = "",
-    operator: str = "",
-    episode_s: float = 0.0,
-    lockstep: bool = False,
-    use_sim_time: bool = False,
-) -> None:
-    """Record a teleoperated robot: topics in, one HDF5 file per episode out.
-
-    Start, stop, discard and mark episodes with `ros2 service call /recorder/start std_srvs/srv/Trigger`, and so on.
-
-    Args:
-        setup: a name in config/setups, or the path of a setup.
-        output: the folder for the episodes.
-        append: add to a folder that already holds episodes.
-        task: what is demonstrated; the setup's task if empty.
-        operator: who demonstrates.
-        episode_s: longest episode [s]; 0: no limit.
-        lockstep: the simulator waits for each command.
-        use_sim_time: take the time from /clock, as a simulator publishes it.
-    """
-    given = {"setup": setup, "output": str(output), "append": append, "task": task, "operator": operator}
-    clock = {"lockstep": lockstep, "use_sim_time": use_sim_time}
-    run_node("recorder_node", "RecorderNode", {**given, "episode_s": episode_s, **clock})
 
 
 def train(
@@ -118,100 +89,16 @@ def info(path: str, /) -> None:
     show(path)
 
 
-def simulate(
-    setup: str,
-    /,
-    lockstep: bool = False,
-    real_time_factor: float = 1.0,
-    disturbance: bool = False,
-    seed: int = 0,
-    purpose: Literal["train", "validation", "test", "rollout"] = "train",
-) -> None:
-    """Simulate a setup's robot behind its topics, with /clock.
-
-    Args:
-        setup: a name in config/setups, or the path of a setup.
-        lockstep: step only after a command for the current tick, for programs that answer every observation.
-        real_time_factor: simulated seconds per second, without lockstep.
-        disturbance: add the scene's noise to what the robot executes.
-        seed: of the starts.
-        purpose: of the starts; those of different purposes are disjoint.
-    """
-    given = {"setup": setup, "lockstep": lockstep, "real_time_factor": real_time_factor, "disturbance": disturbance}
-    run_node("simulator_node", "SimulatorNode", {**given, "seed": seed, "purpose": purpose})
-
-
-def operate(
-    setup: str,
-    /,
-    episodes: int = 10,
-    recorder: str = "recorder",
-    simulator: str = "simulator",
-    lockstep: bool = True,
-) -> None:
-    """Let the task's scripted expert teleoperate the simulated robot, as a person would.
-
-    Args:
-        setup: a name in config/setups, or the path of a setup.
-        episodes: how many demonstrations to give; failures are discarded and not counted.
-        recorder: the recorder node; empty: do not record.
-        simulator: the simulator node, which is reset before each episode.
-        lockstep: simulator and recorder work in lock-step too: every tick has to be recorded.
-    """
-    given = {"setup": setup, "episodes": episodes, "recorder": recorder, "simulator": simulator, "lockstep": lockstep}
-    run_node("operator_node", "OperatorNode", given, work="demonstrate")
-
-
-def deploy(
-    policy: Path,
-    /,
-    speed_scale: float = 1.0,
-    check_start: bool = True,
-    lockstep: bool = False,
-    use_sim_time: bool = False,
-) -> None:
-    """Serve a policy to a robot: a lifecycle node that somebody else has to configure and activate.
-
-    `ros2 lifecycle set /policy configure`, then `ros2 lifecycle set /policy activate`. This is no certified safety
-    function: a hardware stop belongs in the circuit.
-
-    Args:
-        policy: the policy bundle.
-        speed_scale: share of the velocity limits that is used.
-        check_start: refuse a start that lies outside what was demonstrated.
-        lockstep: answer every observation; the simulator waits.
-        use_sim_time: take the time from /clock, as a simulator publishes it.
-    """
-    given = {"policy": str(policy), "speed_scale": speed_scale, "check_start": check_start}
-    run_node("policy_node", "PolicyNode", {**given, "lockstep": lockstep, "use_sim_time": use_sim_time})
-
-
 VERBS: dict[str, Callable[..., None]] = {
-    verb.__name__: verb for verb in (demo, record, train, evaluate, info, simulate, operate, deploy)
+    verb.__name__.replace("_", "-"): verb
+    for verb in (demo, new_robot, doctor, record, train, evaluate, info, simulate, operate, deploy)
 }
-
-
-def run_node(module: str, name: str, parameters: dict[str, Any], work: str | None = None) -> None:
-    """Run a node in this process with parameters from the command line."""
-    import functools
-    import importlib
-
-    try:
-        from imitation_ros.ros.node import spin
-    except ModuleNotFoundError as error:
-        raise ImitationRosError(
-            f"this verb needs ROS 2, and {error.name!r} is not there. On a robot: `source "
-            f"/opt/ros/<distribution>/setup.bash`; without a ROS installation: `pip install 'imitation_ros[ros]'`."
-        ) from None
-    node = getattr(importlib.import_module(f"imitation_ros.ros.{module}"), name)
-    status = spin(functools.partial(node, parameters), None if work is None else getattr(node, work), arguments=[])
-    sys.exit(status)
 
 
 def usage() -> str:
     lines = [f"imitation_ros {__version__}: teach a robot by showing it.", "", "imitation-ros <verb> [options]", ""]
     for name, verb in VERBS.items():
-        lines.append(f"  {name:<10} {(verb.__doc__ or '').splitlines()[0]}")
+        lines.append(f"  {name:<11} {(verb.__doc__ or '').splitlines()[0]}")
     return "\n".join([*lines, "", "`imitation-ros <verb> --help` says more."])
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_ros.errors import DeploymentError
+from imitation_ros.errors import DeploymentError, MessageError
 from imitation_ros.policies.bundle import BundleInfo
 from imitation_ros.readiness import (
     silent_fields,
@@ -29,6 +29,7 @@ from imitation_ros.readiness import (
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.limits import CommandLimiter, says_where
 from imitation_ros.robot.sampler import SAME_TIME_S, Sample, Sampler
+from imitation_ros.robot.spec import RobotSpec
 
 Array = NDArray[np.float64]
 
@@ -73,17 +74,24 @@ class PolicyRunner:
 
     Args:
         inference: the policy; its spec says what goes in and out.
+        spec: the same meaning on this robot's wires (see robot/wiring.py); the policy's own if None.
         lockstep: answer every complete observation, however long it takes (see Sampler).
         speed_scale: share of the velocity limits that is used, in (0, 1].
         check_start: refuse to activate where no demonstration ever was.
     """
 
     def __init__(
-        self, inference: Inference, *, lockstep: bool = False, speed_scale: float = 1.0, check_start: bool = True
+        self,
+        inference: Inference,
+        spec: RobotSpec | None = None,
+        *,
+        lockstep: bool = False,
+        speed_scale: float = 1.0,
+        check_start: bool = True,
     ) -> None:
         if not 0.0 < speed_scale <= 1.0:
             raise DeploymentError(f"speed_scale is {speed_scale:g}; allowed: above 0, at most 1.")
-        self.inference, self.spec = inference, inference.info.spec
+        self.inference, self.spec = inference, spec or inference.info.spec
         if speed_scale < 1.0 and (unslowed := unslowed_actions(self.spec)):
             raise DeploymentError(f"speed_scale is {speed_scale:g}, but " + " ".join(unslowed))
         if lockstep and (unstamped := unstamped_fields(self.spec.observation)):
@@ -215,7 +223,11 @@ class PolicyRunner:
         sample = self.sampler.sample(tick_s)
         if not self.may_run(sample, monotonic_s):
             return [self.hold(tick_s)]
-        self.ask(sample)
+        try:
+            self.ask(sample)
+        except MessageError as error:  # an image that cannot be decoded: what is seen is not known
+            self.doubt(str(error), monotonic_s)
+            return [self.hold(tick_s)]
         commands = self.answers(wait_s, monotonic_s)
         return commands or self.unanswered(tick_s, monotonic_s)
 

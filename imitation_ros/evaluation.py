@@ -35,7 +35,10 @@ def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance
     if str(policy) == EXPERT:
         if not setup:
             raise SpecError("the expert needs a setup: add `--setup panda_reach`, or another.")
-        driver = Expert(spec_of(setup).task)
+        task = spec_of(setup).task
+        if not task:
+            raise SpecError(f"{setup} names no task, so there is no scripted expert. Evaluate a policy instead.")
+        driver = Expert(task)
     else:
         driver = OnnxPolicy(policy)
         setup = setup or driver.spec.name
@@ -46,5 +49,7 @@ def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance
     with console.status(f"{starts} episodes of {setup} in {workers} processes"):
         evaluation = evaluate(setup, driver, starts, seed, "test", workers, disturbance)
     wall_s = time.monotonic() - started_s
-    console.print(f"{setup}: {evaluation}{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.")
+    console.print(
+        f"{setup}: {evaluation}{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.", soft_wrap=True
+    )
     return evaluation

@@ -22,6 +22,12 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("check_start", default_value="true", description="refuse a start unlike every demonstration"),
     DeclareLaunchArgument("namespace", default_value="", description="where the node and the robot's topics are"),
+    DeclareLaunchArgument(
+        "setup",
+        default_value="",
+        description="take topics and tighter limits from this setup of the same meaning; the policy's own if empty",
+    ),
+    DeclareLaunchArgument("joint_prefix", default_value="", description="stands before joints and frames in messages"),
     DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
     DeclareLaunchArgument(
         "lockstep", default_value="false", description="answer every observation; the simulator waits"
@@ -45,6 +51,8 @@ def generate_launch_description():
                 "policy": given("policy"),
                 "speed_scale": given("speed_scale", float),
                 "check_start": given("check_start", bool),
+                "setup": given("setup"),
+                "joint_prefix": given("joint_prefix"),
                 "use_sim_time": given("use_sim_time", bool),
                 "lockstep": given("lockstep", bool),
             }

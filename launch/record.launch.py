@@ -14,6 +14,7 @@ ARGUMENTS = [
     DeclareLaunchArgument("operator", default_value="", description="who demonstrates"),
     DeclareLaunchArgument("episode_s", default_value="0.0", description="longest episode [s]; 0: no limit"),
     DeclareLaunchArgument("namespace", default_value="", description="where the node and the robot's topics are"),
+    DeclareLaunchArgument("joint_prefix", default_value="", description="stands before joints and frames in messages"),
     DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
 ]
 
@@ -36,6 +37,7 @@ def generate_launch_description():
                 "task": given("task"),
                 "operator": given("operator"),
                 "episode_s": given("episode_s", float),
+                "joint_prefix": given("joint_prefix"),
                 "use_sim_time": given("use_sim_time", bool),
             }
         ],

@@ -11,9 +11,20 @@ PACKAGE = Path(__file__).parents[1] / "imitation_ros"
 LAYERS = ("robot", "data", "policies", "envs", "algorithms")
 """Each imports only those before it; the verbs import these, and `ros` and `cli` the verbs."""
 
-VERBS = ("recording", "training", "deployment", "evaluation", "demo")
+VERBS = (
+    "recording",
+    "training",
+    "deployment",
+    "evaluation",
+    "demo",
+    "drafting",
+    "checkup",
+    "topic_facts",
+    "teleoperation",
+)
 ROBOT_SIDE = ("robot", "data/episode", "data/hdf5", "data/row", "data/folder", "data/__init__", "policies/bundle")
-ROBOT_SIDE += ("policies/inference", "recording", "deployment", "readiness", "paths", "errors")
+ROBOT_SIDE += ("data/bag", "data/images", "policies/inference", "recording", "arrivals", "deployment", "readiness")
+ROBOT_SIDE += ("drafting", "topic_facts", "teleoperation", "paths", "errors")
 HEAVY = {"torch", "pybullet", "gymnasium", "safetensors", "tensorboard", "matplotlib"}
 
 
@@ -53,7 +64,7 @@ def test_only_the_ros_folder_imports_ros():
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_imports_only_those_below_it(layer):
-    above = (*LAYERS[LAYERS.index(layer) + 1 :], *VERBS, "ros", "cli", "processes", "report")
+    above = (*LAYERS[LAYERS.index(layer) + 1 :], *VERBS, "ros", "cli", "cli_nodes", "processes", "report")
     for file in files(layer):
         wrong = [name for name in imported(file) for part in above if f"{name}.".startswith(f"imitation_ros.{part}.")]
         assert not wrong, (file, wrong)
@@ -72,7 +83,9 @@ def test_what_a_robot_needs_imports_nothing_heavy(part):
         assert not top_level(file) & HEAVY, file
 
 
-@pytest.mark.parametrize(("package", "home"), [("pybullet", "envs/world"), ("h5py", "data/hdf5")])
+@pytest.mark.parametrize(
+    ("package", "home"), [("pybullet", "envs/bullet"), ("h5py", "data/hdf5"), ("rosbags", "data/bag")]
+)
 def test_some_packages_have_one_door(package, home):
     for file in PACKAGE.rglob("*.py"):
         assert is_in(file, home) or package not in top_level(file), f"{file} imports {package}; only {home}.py may"

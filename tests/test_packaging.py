@@ -130,7 +130,7 @@ def test_package_xml_names_every_ros_package_that_is_used(package_xml):
 @pytest.mark.parametrize("command", ["install", "develop"])  # the two that colcon runs
 def test_colcon_gets_an_executable_for_every_node(setup_py, command):
     operators = {"operate", "operate_keyboard", "operate_joystick"}
-    nodes = {"record", "train", "policy", "simulate", *operators}
+    nodes = {"record", "train", "policy", "simulate", "gripper", *operators}
     assert set(scripts(setup_py(command))) == {*nodes, "imitation-ros"}
 
 

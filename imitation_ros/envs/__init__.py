@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import gymnasium
 
-ENVIRONMENTS = {"PandaReach-v0": "panda_reach", "PandaPickPlace-v0": "panda_pick_place"}
+ENVIRONMENTS = {
+    "PandaReach-v0": "panda_reach",
+    "PandaPush-v0": "panda_push",
+    "PandaPickPlace-v0": "panda_pick_place",
+    "PandaPegInsert-v0": "panda_peg_insert",
+    "TwoLinkPush-v0": "two_link_push",
+}
 """Name in gymnasium's namespace `imitation_ros` to setup."""
 
 

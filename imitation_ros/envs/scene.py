@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imitation_ros.envs.body import Body, parse_bodies
+from imitation_ros.envs.camera import Camera, Overview, parse_cameras, parse_overview
+from imitation_ros.envs.disturbance import Disturbance, parse_disturbance
+from imitation_ros.envs.randomisation import Randomisation, parse_randomisation
 from imitation_ros.envs.sim_robot import SimRobot, load_sim_robot, scalar, section, some_numbers
-from imitation_ros.errors import SpecError
+from imitation_ros.errors import SpecError, did_you_mean
 from imitation_ros.paths import find_file
 from imitation_ros.robot.field import Numbers
 from imitation_ros.robot.strict_yaml import check_names, load_yaml
 
-SHAPES = {"box": 3, "sphere": 1}
-"""Shape to how many numbers `size_m` has: the edges, or the diameter."""
+WORDS = {"robot", "physics", "fixed", "objects", "goals", "poses", "cameras", "spawn", "time_limit_s", "fingers"}
+WORDS |= {"disturbance", "randomisation", "camera"}
+DEFAULTS = {
+    "disturbance": {"std": 0.0, "correlation_s": 0.0},
+    "camera": {"target_m": [0.3, 0.0, 0.3], "distance_m": 1.5, "yaw_deg": 65.0, "pitch_deg": -25.0},
+}
 
 
 @dataclass(frozen=True)
-class Body:
-    """A shape. Objects have a mass; fixed bodies have none; goals are only seen."""
-
-    name: str
-    shape: str
-    size_m: Numbers
-    color: Numbers
-    position_m: Numbers = (0.0, 0.0, 0.0)
-    mass_kg: float = 0.0
-    friction: float = 1.0
-
-
-@dataclass(frozen=True)
-class Camera:
-    target_m: Numbers
-    distance_m: float
-    yaw_deg: float
-    pitch_deg: float
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """Noise on the executed action (DART, Laskey et al. 2017).
+class Fingers:
+    """How a gripper is held that the setup has no action for.
 
     Attributes:
-        std: standard deviation, as a fraction of half the action's scale.
-        correlation_s: time constant after which noise is forgotten [s]; 0 is white.
+        start_m: distance of the fingers at the start of an episode.
+        hold_m: distance that they are driven to from then on; less than an object is wide holds it.
     """
 
-    std: float
-    correlation_s: float
+    start_m: float
+    hold_m: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a body is put at the start of an episode: a uniform draw of its middle [m]."""
+
+    low_m: Numbers
+    high_m: Numbers
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,13 @@ class Scene:
 
     Attributes:
         poses: spec field to the object, goal or link whose pose it shows.
+        cameras: image field to the camera that it shows.
+        spawn: object or goal to where it is put, instead of where the task would put it.
+        time_limit_s: of an episode without a task; None: the default.
         substep_hz: rate of the physics; a whole multiple of the setup's rate.
+        fingers: None starts with open fingers and leaves them there.
+        randomisation: None where the file has none.
+        overview: where films, windows and `~/view` look from.
     """
 
     robot: SimRobot
@@ -65,11 +66,20 @@ class Scene:
     objects: tuple[Body, ...]
     goals: tuple[Body, ...]
     poses: Mapping[str, str]
+    cameras: Mapping[str, Camera]
+    spawn: Mapping[str, Box]
+    time_limit_s: float | None
     substep_hz: float
     solver_iterations: int
+    fingers: Fingers | None
     disturbance: Disturbance
-    camera: Camera
+    randomisation: Randomisation | None
+    overview: Overview
     file: str
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return (*self.fixed, *self.objects, *self.goals)
 
 
 def load_scene(name: str | Path) -> Scene:
@@ -80,7 +90,8 @@ def load_scene(name: str | Path) -> Scene:
     """
     path = find_file("sim/scenes", name)
     data, file = load_yaml(path), str(path)
-    check_names(data, {"robot", "physics", "fixed", "objects", "goals", "poses", "disturbance", "camera"}, file)
+    check_names(data, WORDS, file)
+    data = {**DEFAULTS, **data}
     if not isinstance(data.get("robot"), str):
         raise SpecError(f"{file}: robot is {data.get('robot')!r}; name one of sim/robots, or a YAML file beside this.")
     beside = path.parent / data["robot"]
@@ -90,62 +101,53 @@ def load_scene(name: str | Path) -> Scene:
     for name in names:
         if names.count(name) > 1:
             raise SpecError(f"{file}: two bodies are called {name!r}. Rename one.")
+    sim_robot = load_sim_robot(beside if beside.is_file() else data["robot"])
+    if "fingers" in data and sim_robot.gripper is None:
+        raise SpecError(f"{file}: fingers is given, but {sim_robot.file} has no gripper. Leave it out.")
+    movable = [body.name for body in (*groups["objects"], *groups["goals"])]
     return Scene(
-        robot=load_sim_robot(beside if beside.is_file() else data["robot"]),
+        robot=sim_robot,
         **groups,
-        poses=parse_poses(data.get("poses", {}), file),
+        poses=parse_poses(data.get("poses") or {}, file),
+        cameras=parse_cameras(data.get("cameras") or {}, file),
+        spawn=parse_spawn(data.get("spawn") or {}, movable, file),
+        time_limit_s=scalar(data, "time_limit_s", file, above=0.0) if "time_limit_s" in data else None,
         substep_hz=scalar(physics, "substep_hz", f"{file}: physics", above=0.0),
         solver_iterations=int(scalar(physics, "solver_iterations", f"{file}: physics", above=0.0)),
-        disturbance=parse_disturbance({"disturbance": {"std": 0.0, "correlation_s": 0.0}, **data}, file),
-        camera=parse_camera(data, file),
+        fingers=parse_fingers(data, file) if "fingers" in data else None,
+        disturbance=parse_disturbance(data, file),
+        randomisation=parse_randomisation(data["randomisation"], file) if "randomisation" in data else None,
+        overview=parse_overview(data, file),
         file=file,
     )
 
 
-def parse_disturbance(data: Mapping[str, Any], file: str) -> Disturbance:
-    words = ("std", "correlation_s")
-    noise = section(data, "disturbance", words, file)
-    return Disturbance(*(scalar(noise, word, f"{file}: disturbance") for word in words))
-
-
-def parse_camera(data: Mapping[str, Any], file: str) -> Camera:
-    camera, where = section(data, "camera", ("target_m", "distance_m", "yaw_deg", "pitch_deg"), file), f"{file}: camera"
-    return Camera(
-        target_m=some_numbers(camera, "target_m", 3, where),
-        distance_m=scalar(camera, "distance_m", where, above=0.0),
-        yaw_deg=some_numbers(camera, "yaw_deg", 1, where)[0],
-        pitch_deg=some_numbers(camera, "pitch_deg", 1, where)[0],
-    )
-
-
-def parse_bodies(data: Any, group: str, file: str) -> tuple[Body, ...]:
-    """Return the bodies of one group; only objects weigh something, only fixed bodies have a position."""
-    if not isinstance(data, Mapping):
-        raise SpecError(f"{file}: {group} is {data!r}; it should hold one `name: {{shape: box, ...}}` per body.")
-    own = {"fixed": ("position_m", "friction"), "objects": ("mass_kg", "friction"), "goals": ()}[group]
-    bodies = []
-    for name, body in data.items():
-        where = f"{file}: {group}: {name!r}"
-        if not isinstance(body, Mapping):
-            raise SpecError(f"{where} is {body!r}; write {{shape: box, size_m: [0.04, 0.04, 0.04], ...}}.")
-        check_names(body, {"shape", "size_m", "color", *own}, where)
-        if body.get("shape") not in SHAPES:
-            raise SpecError(f"{where}: shape is {body.get('shape')!r}; allowed: {', '.join(SHAPES)}.")
-        bodies.append(
-            Body(
-                name=str(name),
-                shape=body["shape"],
-                size_m=some_numbers(body, "size_m", SHAPES[body["shape"]], where),
-                color=some_numbers({"color": [0.6, 0.6, 0.6, 1.0], **body}, "color", 4, where),
-                position_m=some_numbers({"position_m": 0.0, **body}, "position_m", 3, where),
-                mass_kg=scalar(body, "mass_kg", where, above=0.0) if group == "objects" else 0.0,
-                friction=scalar({"friction": 1.0, **body}, "friction", where),
-            )
-        )
-    return tuple(bodies)
+def parse_fingers(data: Mapping[str, Any], file: str) -> Fingers:
+    words = ("start_m", "hold_m")
+    fingers = section(data, "fingers", words, file)
+    return Fingers(*(scalar(fingers, word, f"{file}: fingers") for word in words))
 
 
 def parse_poses(data: Any, file: str) -> dict[str, str]:
     if not isinstance(data, Mapping) or not all(isinstance(name, str) for name in data.values()):
         raise SpecError(f"{file}: poses is {data!r}; it should map fields to bodies or links: {{object_pose: cube}}.")
     return {str(field): str(name) for field, name in data.items()}
+
+
+def parse_spawn(data: Any, movable: Iterable[str], file: str) -> dict[str, Box]:
+    """Return object or goal to the box that its middle is drawn from."""
+    if not isinstance(data, Mapping):
+        raise SpecError(f"{file}: spawn is {data!r}; write {{goal: {{low_m: [...], high_m: [...]}}}}.")
+    boxes = {}
+    for name in data:
+        if name not in movable:
+            raise SpecError(
+                f"{file}: spawn names {name!r}, which is no object or goal.{did_you_mean(str(name), movable)} "
+                f"There are: {', '.join(movable) or 'none'}."
+            )
+        box, where = section(data, name, ("low_m", "high_m"), f"{file}: spawn"), f"{file}: spawn: {name!r}"
+        low_m, high_m = (some_numbers(box, word, 3, where) for word in ("low_m", "high_m"))
+        if any(low > high for low, high in zip(low_m, high_m, strict=True)):
+            raise SpecError(f"{where}: low_m is {list(low_m)}; no number of it should be above high_m, {list(high_m)}.")
+        boxes[str(name)] = Box(low_m, high_m)
+    return boxes

@@ -9,7 +9,8 @@ from typing import Any
 
 from imitation_ros.errors import SpecError
 from imitation_ros.paths import find_file
-from imitation_ros.robot.field import Numbers, numbers
+from imitation_ros.robot.field import Numbers
+from imitation_ros.robot.field_yaml import numbers
 from imitation_ros.robot.strict_yaml import check_names, load_yaml
 
 

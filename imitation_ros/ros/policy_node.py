@@ -16,6 +16,8 @@ from imitation_ros.deployment import Command, PolicyRunner, State
 from imitation_ros.errors import ImitationRosError
 from imitation_ros.policies.bundle import read_info
 from imitation_ros.policies.inference import InferenceProcess
+from imitation_ros.robot.spec import RobotSpec, load_spec
+from imitation_ros.robot.wiring import rewired, with_prefix
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
 from imitation_ros.ros.topics import LATCHED, NUMBERS, FieldPublishers, FieldSubscriptions, now_s, steady_timer
 
@@ -29,10 +31,14 @@ class PolicyNode(LifecycleNode):
     def __init__(self, parameters: Parameters | None = None) -> None:
         super().__init__("policy", parameter_overrides=overrides(parameters))
         self.bundle = required(self, "policy", "the policy bundle's folder")
+        self.setup = parameter(
+            self, "setup", "", "take topics and tighter limits from this setup; the policy's own if empty"
+        )
+        self.prefix = parameter(self, "joint_prefix", "", "stands before joints and frames in messages")
         self.lockstep = parameter(self, "lockstep", False, "answer every observation; the simulator waits")
         self.speed_scale = parameter(self, "speed_scale", 1.0, "share of the velocity limits that is used, above 0")
         self.check_start = parameter(self, "check_start", True, "refuse a start unlike every demonstration")
-        spec = read_info(Path(self.bundle)).spec  # a wrong path is said now, not at configure
+        spec = self.wired(read_info(Path(self.bundle)).spec)  # a wrong path is said now, not at configure
         self.runner: PolicyRunner | None = None
         self.inference: InferenceProcess | None = None
         self.topics: FieldSubscriptions | None = None
@@ -49,20 +55,27 @@ class PolicyNode(LifecycleNode):
     def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
         try:
             self.inference = InferenceProcess(Path(self.bundle))
+            spec = self.wired(self.inference.info.spec)
             self.runner = PolicyRunner(
                 self.inference,
+                spec,
                 lockstep=self.lockstep,
                 speed_scale=self.speed_scale,
                 check_start=self.check_start,
             )
+            self.commands = FieldPublishers(self, spec.action)
+            self.topics = FieldSubscriptions(self, spec.observation, self.receive)
         except ImitationRosError as error:
             self.close()
             return self.refuse(error)
-        spec = self.runner.spec
-        self.commands = FieldPublishers(self, spec.action)
-        self.topics = FieldSubscriptions(self, spec.observation, self.receive)
         self.get_logger().info(f"configured: {self.bundle} for {spec.name} at {spec.rate_hz:g} Hz")
         return TransitionCallbackReturn.SUCCESS
+
+    def wired(self, spec: RobotSpec) -> RobotSpec:
+        """Return the policy's spec on this robot's wires."""
+        if self.setup:
+            spec = rewired(spec, load_spec(self.setup))
+        return with_prefix(spec, self.prefix) if self.prefix else spec
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self.runner is not None

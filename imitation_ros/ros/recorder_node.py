@@ -12,6 +12,7 @@ from std_srvs.srv import Trigger
 from imitation_ros.errors import ImitationRosError, RecordingError
 from imitation_ros.recording import Recorder, executed_fields
 from imitation_ros.robot.spec import load_spec
+from imitation_ros.robot.wiring import with_prefix
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
 from imitation_ros.ros.topics import FieldSubscriptions, now_s, steady_timer
 
@@ -22,6 +23,8 @@ class RecorderNode(Node):
     def __init__(self, parameters: Parameters | None = None) -> None:
         super().__init__("recorder", parameter_overrides=overrides(parameters))
         spec = load_spec(required(self, "setup", "a name in config/setups, or the path of a setup"))
+        if prefix := parameter(self, "joint_prefix", "", "stands before joints and frames in messages"):
+            spec = with_prefix(spec, prefix)
         episode_s = parameter(self, "episode_s", 0.0, "longest episode [s]; 0: no limit")
         self.recorder = Recorder(
             spec,

@@ -15,10 +15,12 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from imitation_ros.envs.robot_env import PURPOSES, RobotEnv
+from imitation_ros.envs.environment import PURPOSES
+from imitation_ros.envs.robot_env import RobotEnv
 from imitation_ros.errors import DeploymentError, SpecError, did_you_mean
 from imitation_ros.recording import EXECUTED, executed_fields
 from imitation_ros.robot.sampler import SAME_TIME_S, Sampler
+from imitation_ros.ros.live_view import LiveView
 from imitation_ros.ros.node import Parameters, overrides, parameter, required, spin
 from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscriptions, steady_timer, to_stamp
 
@@ -30,13 +32,16 @@ FILM_EVERY = 2  # ticks
 class SimulatorNode(Node):
     """A setup's robot, scene and task behind the topics of its spec.
 
-    `~/reset` starts the next episode; `~/episode` (latched, JSON) says how the last one ended.
+    `~/reset` starts the next episode; `~/episode` (latched, JSON) says how the last one ended; `~/view` shows the
+    robot to who subscribes.
     """
 
     def __init__(self, parameters: Parameters | None = None) -> None:
         super().__init__("simulator", parameter_overrides=overrides(parameters))
         setup = required(self, "setup", "a name in config/setups, or the path of a setup")
         disturbance = parameter(self, "disturbance", False, "add the scene's noise to what is executed")
+        randomisation = parameter(self, "randomisation", False, "vary every episode as the scene says")
+        window = parameter(self, "gui", False, "show a window; needs a display")
         self.lockstep = parameter(self, "lockstep", False, "step only after a command for the current tick")
         factor = parameter(self, "real_time_factor", 1.0, "simulated seconds per second, without lockstep")
         self.seed = parameter(self, "seed", 0, "of the starts")
@@ -50,7 +55,7 @@ class SimulatorNode(Node):
         if self.purpose not in PURPOSES:
             hint = did_you_mean(self.purpose, PURPOSES)
             raise SpecError(f"purpose is {self.purpose!r}; allowed: {', '.join(PURPOSES)}.{hint}")
-        self.env = RobotEnv(setup, disturbance=disturbance)
+        self.env = RobotEnv(setup, disturbance=disturbance, randomisation=randomisation)
         self.spec = self.env.robot_spec
         self.tick = round(LEAP_S * self.spec.rate_hz)  # time 0 would be an empty stamp
         self.running = False
@@ -61,6 +66,7 @@ class SimulatorNode(Node):
         self.published_s = time.monotonic()
         self.observations = FieldPublishers(self, self.spec.observation)
         self.executed = FieldPublishers(self, executed_fields(self.spec))
+        self.view = LiveView(self, self.env, window)
         self.clock = self.create_publisher(Clock, "/clock", 10)
         self.episode = self.create_publisher(String, "~/episode", LATCHED)
         self.topics = FieldSubscriptions(self, (), self.receive, optional=self.spec.action)
@@ -108,10 +114,7 @@ class SimulatorNode(Node):
     def advance(self) -> None:
         """Step with the commands in force now; in real time nobody is waited for."""
         commands = {field.name: self.commands.command(field.name, self.time_s) for field in self.spec.action}
-        resting = {field.name: np.zeros(field.width) for field in self.spec.action}
-        for field in self.spec.action:
-            if field.kind == "binary":
-                resting[field.name] = np.array(field.scale_high)  # an open gripper, until somebody closes it
+        resting = self.env.motors.resting()  # until somebody commands something
         self.step({name: resting[name] if c.data is None else c.data for name, c in commands.items()})
 
     def step(self, action: dict[str, np.ndarray]) -> None:
@@ -139,7 +142,7 @@ class SimulatorNode(Node):
 
     def photograph(self) -> None:
         if self.film and self.films > 0 and self.env.ticks % FILM_EVERY == 1:
-            self.frames.append(Image.fromarray(self.env.world.image(320, 240)))
+            self.frames.append(Image.fromarray(self.env.picture(320, 240)))
 
     def publish(self) -> None:
         self.clock.publish(Clock(clock=to_stamp(self.time_s)))
@@ -172,6 +175,7 @@ class SimulatorNode(Node):
         self.commanders = commanders
 
     def close(self) -> None:
+        self.view.close()
         self.env.close()
 
 

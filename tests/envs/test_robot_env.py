@@ -10,7 +10,8 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_of_stable_baselines
 
 import imitation_ros.envs
-from imitation_ros.envs.robot_env import PURPOSES, RobotEnv
+from imitation_ros.envs.environment import PURPOSES
+from imitation_ros.envs.robot_env import RobotEnv
 from imitation_ros.envs.tasks import TASKS, Expert
 from imitation_ros.errors import SpecError
 from imitation_ros.paths import find_file
@@ -166,7 +167,7 @@ def test_pictures_are_drawn_only_where_asked():
     [
         ({"observation": ["joint_position", "goal"]}, ["reach", "end_effector_pose"]),
         ({"task": "rech"}, ["rech", "Did you mean 'reach'"]),
-        ({"task": ""}, ["setup.yaml", "has no `task:`"]),
+        ({"task": "", "scene": "pick_place"}, ["pick_place.yaml", "without a task", "'cube'", "spawn"]),
         ({"scene": ""}, ["setup.yaml", "has no `scene:`"]),
         ({"action": ["joint_position"], "observation": ["end_effector_pose", "goal"]}, ["joint_position", "scale"]),
     ],

@@ -49,6 +49,9 @@ def test_every_scene_loads_into_a_world(name):
         ({"physics": {"substep_hz": 120}}, ["physics", "solver_iterations"]),
         ({"disturbance/std": -0.1}, ["disturbance", "std", "at least 0"]),
         ({"poses": ["cube"]}, ["poses", "object_pose: cube"]),
+        ({"objects/cube": {"shape": "socket", "size_m": [0.02, 0.1, 0.03], "mass_kg": 1.0}}, ["hole", "0.1", "0.02"]),
+        ({"fingers": {"start_m": 0.02}}, ["fingers", "hold_m"]),
+        ({"fingers": {"start_m": -0.02, "hold_m": 0.0}}, ["fingers", "start_m", "at least 0"]),
     ],
 )
 def test_a_mistake_in_a_scene_is_named_with_what_is_allowed(tmp_path, change, words):
@@ -91,6 +94,12 @@ def test_a_robot_file_that_does_not_fit_its_urdf_is_named(tmp_path, change, word
         World(load_scene(scene), rate_hz=20.0)
     for word in [robot.name, *words]:
         assert word in str(caught.value)
+
+
+def test_fingers_of_a_robot_that_has_none_are_refused(tmp_path):
+    file = written(tmp_path, {"fingers": {"start_m": 0.0, "hold_m": 0.0}}, "two_link_pusher")
+    with pytest.raises(SpecError, match=r"two_link.yaml has no gripper"):
+        load_scene(file)
 
 
 def test_a_pose_of_something_that_is_not_there_is_named(tmp_path):

@@ -87,6 +87,43 @@ def test_a_goal_touches_nothing(world):
     np.testing.assert_allclose(world.pose("cube")[0], at, atol=0.001)
 
 
+@pytest.mark.parametrize(("name", "width"), [("push", 0.0), ("peg_insert", 0.022), ("pick_place", 0.08)])
+def test_fingers_that_nobody_commands_are_held_as_the_scene_says(name, width):
+    world = World(load_scene(name), RATE_HZ)
+    home = quaternion_to_matrix(world.pose(HAND)[1])
+    peg = {"peg": (world.pose(HAND)[0], UPRIGHT)} if name == "peg_insert" else {}
+    world.reset(peg)
+    for _ in range(10):
+        world.step(world.joint_velocity(np.zeros(3), None))
+    opened = world.joint_state(world.scene.robot.gripper.joints.names)[0].sum()
+    np.testing.assert_allclose(opened, width, atol=0.001)
+    np.testing.assert_allclose(quaternion_to_matrix(world.pose(HAND)[1]), home, atol=0.01)
+    world.close()
+
+
+def test_a_cylinder_that_slides_does_not_sink_into_the_table():
+    """Its own single point of contact would let it sink by half its height."""
+    world = World(load_scene("two_link_pusher"), RATE_HZ)
+    world.reset({"disc": (np.array([0.3, 0.0, 0.015]), UPRIGHT)})
+    for _ in range(10):
+        world.step(np.array([0.8, -1.2]))  # the pen goes outwards
+        assert abs(world.pose("disc")[0][2] - 0.015) < 0.001
+    assert world.pose("disc")[0][0] > 0.31, "it was pushed"
+    world.close()
+
+
+def test_a_socket_has_a_hole_and_walls_and_stands_where_it_is_placed():
+    world = World(load_scene("peg_insert"), RATE_HZ)
+    for beside, lowest in ((0.0, 0.04), (0.03, 0.07)):  # the peg's middle: on the table, or on the socket
+        at = np.array([0.5, 0.3, 0.015])
+        world.reset({"socket": (at, UPRIGHT), "peg": (at + np.array([beside, 0.0, 0.06]), UPRIGHT)})
+        for _ in range(20):
+            world.step(np.zeros(7))
+        np.testing.assert_allclose(world.pose("socket")[0], at, atol=1e-9)
+        np.testing.assert_allclose(world.pose("peg")[0][2], lowest, atol=0.001)
+    world.close()
+
+
 def test_the_camera_sees_the_goal(world):
     seen = world.image(64, 48)
     world.reset({"cube": (np.array([0.5, 0.15, 0.02]), UPRIGHT)})

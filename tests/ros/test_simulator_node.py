@@ -12,8 +12,11 @@ pytest.importorskip("rclpy")
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from ros_graph import Graph, wait_until
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image
 
+from imitation_ros.envs.robot_env import RobotEnv
 from imitation_ros.processes import Programs
+from imitation_ros.robot.messages import images, read
 
 SETUP = "panda_reach"
 
@@ -103,3 +106,59 @@ def test_a_parameter_that_makes_no_sense_is_named(programs):
         assert f"simulator: {name} is" in node.log.read_text() or f"node: {name} is" in node.log.read_text()
         assert "Traceback" not in node.log.read_text()
     assert "Did you mean 'test'?" in nodes["purpose"].log.read_text()
+
+
+def test_cameras_are_topics_and_show_what_the_environment_does(graph, programs):
+    setup = "panda_pick_place_cameras"
+    wrist = graph.listen("wrist/image/compressed", CompressedImage)
+    scene = graph.listen("scene/image_raw", Image)
+    programs.node("simulator_node", "simulator", {"setup": setup, "lockstep": True})
+    assert graph.call("simulator/reset").success  # a simulator in lock-step stands still from here
+    wrist.clear(), scene.clear()
+    wait_until(lambda: wrist and scene, what="pictures")
+    env = RobotEnv(setup)
+    expected = env.begin(0, "train", 0)
+    for name, messages in (("wrist_camera", wrist), ("scene_camera", scene)):
+        message, field = messages[-1][1], env.robot_spec.field(name)
+        assert message.header.frame_id == field.frame and message.header.stamp.sec > 0
+        shown = images.decoded(read(message, field), field)
+        if name == "scene_camera":
+            np.testing.assert_array_equal(shown, expected[name])
+        assert np.abs(shown.astype(float) - expected[name]).mean() < 3.0  # a JPEG
+    env.close()
+
+
+def test_who_subscribes_sees_the_robot_as_it_is_and_in_time(graph, programs):
+    clock = graph.listen("/clock", Clock)
+    programs.node("simulator_node", "simulator", {"setup": SETUP, "real_time_factor": 1})
+    wait_until(lambda: clock, what="the simulator's start")
+    view = graph.listen("simulator/view", Image)
+    wait_until(lambda: len(view) > 3, what="a view")
+    pictures = [np.frombuffer(message.data, np.uint8).reshape(480, 640, 3) for _, message in view]
+    env = RobotEnv(SETUP)
+    np.testing.assert_allclose(pictures[-1].mean(), env.picture(640, 480).mean(), atol=5.0)
+    env.close()
+    clock.clear()
+    began_s = time.monotonic()
+    time.sleep(2.0)
+    assert len(clock) / (time.monotonic() - began_s) > 15.0  # of 20, on a busy machine
+
+
+def test_a_window_without_a_display_is_refused_in_words(programs, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    node = programs.node("simulator_node", "simulator", {"setup": SETUP, "gui": True})
+    assert node.process.wait(20) == 2
+    assert "DISPLAY is not set" in node.log.read_text() and "Traceback" not in node.log.read_text()
+
+
+def test_episodes_are_randomised_where_asked(graph, programs):
+    poses = graph.listen("object/pose", PoseStamped)
+    programs.node("simulator_node", "simulator", {"setup": "panda_pick_place", "lockstep": True, "randomisation": True})
+    assert graph.call("simulator/reset").success
+    poses.clear()
+    wait_until(lambda: poses, what="a pose")
+    env = RobotEnv("panda_pick_place", randomisation=True)
+    expected = env.begin(0, "train", 0)["object_pose"]
+    place = poses[-1][1].pose.position
+    np.testing.assert_allclose([place.x, place.y, place.z], expected[:3], atol=1e-6)
+    env.close()

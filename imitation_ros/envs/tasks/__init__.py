@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_ros.envs.tasks import pick_place, reach
+from imitation_ros.envs.tasks import peg_insert, pick_place, push, pusher, reach
 from imitation_ros.errors import SpecError, did_you_mean
 
 Observation = Mapping[str, NDArray[Any]]
@@ -49,7 +49,13 @@ class Task(Protocol):
     def expert(self, observation: Observation) -> Action: ...
 
 
-TASKS: dict[str, Task] = {"reach": reach, "pick_place": pick_place}
+TASKS: dict[str, Task] = {
+    "reach": reach,
+    "push": push,
+    "pick_place": pick_place,
+    "peg_insert": peg_insert,
+    "pusher": pusher,
+}
 
 
 def find_task(name: str) -> Task:
