@@ -61,6 +61,7 @@ def evaluate(
     starts: int = 100,
     seed: int = 0,
     disturbance: bool = False,
+    randomisation: bool = False,
     workers: int = 2,
 ) -> None:
     """Run a policy in the simulator on fixed starts, without ROS, and say how often it succeeds.
@@ -71,11 +72,12 @@ def evaluate(
         starts: how many; the same ones every time, disjoint from those of training.
         seed: of the starts.
         disturbance: add the scene's noise to what the robot executes.
+        randomisation: vary masses, colours, cameras and more in every episode, as the scene says.
         workers: processes.
     """
     from imitation_ros.evaluation import run_evaluation
 
-    run_evaluation(policy, setup, starts, seed, disturbance, workers)
+    run_evaluation(policy, setup, starts, seed, disturbance, randomisation, workers)
 
 
 def info(path: str, /) -> None:

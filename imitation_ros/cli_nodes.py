@@ -95,24 +95,33 @@ def record(
 def simulate(
     setup: str,
     /,
+    gui: bool = False,
     lockstep: bool = False,
     real_time_factor: float = 1.0,
     disturbance: bool = False,
+    randomisation: bool = False,
     seed: int = 0,
     purpose: Literal["train", "validation", "test", "rollout"] = "train",
+    namespace: str = "",
 ) -> None:
     """Simulate a setup's robot behind its topics, with /clock.
 
+    The topic `simulator/view` shows it to who looks, for instance with rqt_image_view.
+
     Args:
         setup: a name in config/setups, or the path of a setup.
+        gui: show it in a window; needs a display.
         lockstep: step only after a command for the current tick, for programs that answer every observation.
         real_time_factor: simulated seconds per second, without lockstep.
         disturbance: add the scene's noise to what the robot executes.
+        randomisation: vary masses, colours, cameras and more in every episode, as the scene says.
         seed: of the starts.
         purpose: of the starts; those of different purposes are disjoint.
+        namespace: where the node and the robot's topics are, such as left.
     """
-    given = {"setup": setup, "lockstep": lockstep, "real_time_factor": real_time_factor, "disturbance": disturbance}
-    run_node("simulator_node", "SimulatorNode", {**given, "seed": seed, "purpose": purpose})
+    given = {"setup": setup, "gui": gui, "lockstep": lockstep, "real_time_factor": real_time_factor, "seed": seed}
+    given = {**given, "disturbance": disturbance, "randomisation": randomisation, "purpose": purpose}
+    run_node("simulator_node", "SimulatorNode", given, namespace=namespace)
 
 
 def operate(

@@ -16,7 +16,9 @@ from imitation_ros.policies.policy import Policy
 EXPERT = "expert"
 
 
-def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance: bool, workers: int) -> Evaluation:
+def run_evaluation(
+    policy: Path, setup: str, starts: int, seed: int, disturbance: bool, randomisation: bool, workers: int
+) -> Evaluation:
     """Run a policy on fixed test starts, and print how often it succeeds.
 
     Args:
@@ -47,7 +49,7 @@ def run_evaluation(policy: Path, setup: str, starts: int, seed: int, disturbance
             raise BundleError(f"{policy} and the setup {setup} mean different things: {'; '.join(differences[:5])}.")
     started_s = time.monotonic()
     with console.status(f"{starts} episodes of {setup} in {workers} processes"):
-        evaluation = evaluate(setup, driver, starts, seed, "test", workers, disturbance)
+        evaluation = evaluate(setup, driver, starts, seed, "test", workers, disturbance, randomisation)
     wall_s = time.monotonic() - started_s
     console.print(
         f"{setup}: {evaluation}{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.", soft_wrap=True

@@ -17,6 +17,10 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "disturbance", default_value="false", description="add the scene's noise to what is executed"
     ),
+    DeclareLaunchArgument(
+        "randomisation", default_value="false", description="vary every episode as the scene's `randomisation` says"
+    ),
+    DeclareLaunchArgument("gui", default_value="false", description="show it in a window; needs a display"),
     DeclareLaunchArgument("seed", default_value="0", description="draws the starts"),
     DeclareLaunchArgument(
         "purpose",
@@ -42,6 +46,8 @@ def generate_launch_description():
                 "lockstep": given("lockstep", bool),
                 "real_time_factor": given("real_time_factor", float),
                 "disturbance": given("disturbance", bool),
+                "randomisation": given("randomisation", bool),
+                "gui": given("gui", bool),
                 "seed": given("seed", int),
                 "purpose": given("purpose"),
             }

@@ -77,4 +77,4 @@ def test_an_evaluation_of_nothing_is_refused(starts, seed, workers, words):
     from imitation_ros.evaluation import run_evaluation
 
     with pytest.raises(SpecError, match=words):
-        run_evaluation("expert", "panda_reach", starts, seed, False, workers)
+        run_evaluation("expert", "panda_reach", starts, seed, False, False, workers)

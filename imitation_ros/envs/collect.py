@@ -40,6 +40,7 @@ def collect(
     purpose: str = "train",
     workers: int = 1,
     disturbance: bool = False,
+    randomisation: bool = False,
 ) -> list[Episode]:
     """Return episodes of a policy, ordered by start.
 
@@ -52,24 +53,32 @@ def collect(
         seed, purpose: choose the starts, see RobotEnv.reset.
         workers: processes; 1 runs in this one.
         disturbance: add the scene's noise to what is executed.
+        randomisation: vary every episode as the scene says.
     """
     starts = range(episodes) if isinstance(episodes, int) else episodes
     workers = max(1, min(workers, len(starts)))
     if workers == 1:
-        return run_episodes(setup, policy, starts, seed, purpose, disturbance)
+        return run_episodes(setup, policy, starts, seed, purpose, disturbance, randomisation)
+    how = (seed, purpose, disturbance, randomisation)
     shares = [starts[worker::workers] for worker in range(workers)]
     # spawn: a forked child would share the state of pybullet and of torch's threads
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(run_episodes, setup, policy, share, seed, purpose, disturbance) for share in shares]
+        jobs = [pool.submit(run_episodes, setup, policy, share, *how) for share in shares]
         done = [iter(job.result()) for job in jobs]
     return [next(done[index % workers]) for index in range(len(starts))]
 
 
 def run_episodes(
-    setup: str | Path, policy: Acts, starts: Sequence[int], seed: int, purpose: str, disturbance: bool
+    setup: str | Path,
+    policy: Acts,
+    starts: Sequence[int],
+    seed: int,
+    purpose: str,
+    disturbance: bool,
+    randomisation: bool,
 ) -> list[Episode]:
     """Return the episodes of these starts, run one after another in this process."""
-    env = open_environment(setup, disturbance)
+    env = open_environment(setup, disturbance, randomisation)
     try:
         with one_thread():
             return [run_episode(env, policy, start, seed, purpose) for start in starts]
@@ -77,16 +86,17 @@ def run_episodes(
         env.close()
 
 
-def open_environment(setup: str | Path, disturbance: bool = False) -> Environment:
+def open_environment(setup: str | Path, disturbance: bool = False, randomisation: bool = False) -> Environment:
     """Return an environment: of a setup (a name in config/setups, or a path), or of an id of gymnasium's.
 
     Raises:
         SpecError: it is neither, or the environment cannot be made.
     """
     if (identifier := gymnasium_id(setup)) is None:
-        return RobotEnv(our_setup(setup), disturbance=disturbance)
-    if disturbance:
-        raise SpecError(f"{identifier} has no disturbance: only scenes of our own do. Leave it out.")
+        return RobotEnv(our_setup(setup), disturbance=disturbance, randomisation=randomisation)
+    if disturbance or randomisation:
+        what = "disturbance" if disturbance else "randomisation"
+        raise SpecError(f"{identifier} has no {what}: only scenes of our own do. Leave it out.")
     return AnyEnv(identifier)
 
 

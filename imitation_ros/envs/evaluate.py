@@ -57,9 +57,10 @@ def evaluate(
     purpose: str = "test",
     workers: int = 1,
     disturbance: bool = False,
+    randomisation: bool = False,
 ) -> Evaluation:
     """Return how a policy does on fixed starts; arguments as for collect."""
-    episodes = collect(setup, policy, starts, seed, purpose, workers, disturbance)
+    episodes = collect(setup, policy, starts, seed, purpose, workers, disturbance, randomisation)
     judged = any(episode.success is not None for episode in episodes)
     return Evaluation(
         successes=tuple(bool(episode.success) for episode in episodes) if judged else None,
