@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 DAMPING = 0.005  # of the pseudo-inverse: it stays bounded where the arm is stretched out
 HOLD_RATE = 5.0  # [1/s] how fast the orientation, and the elbow, return to where they were at home
+ORIGIN = (0.0, 0.0, 0.0)
 BASE = -1  # pybullet's index of the link that all others hang on
 HOLD_FORCE = 100.0  # N m or N, of joints that nobody drives and whose URDF says no effort
 
@@ -51,7 +52,7 @@ class LoadedRobot:
                     f"{robot.file}: {robot.urdf} has no {word!r}.{did_you_mean(word, known)} It has {', '.join(known)}."
                 )
         self.arm = [self.joints[name] for name in robot.arm.names]
-        self.arm_columns = [self.movable.index(name) for name in robot.arm.names]
+        self.arm_columns = one_slice([self.movable.index(name) for name in robot.arm.names])
         self.moving = [self.joints[name] for name in self.movable]
         self.home = np.array(robot.home_rad)
         self.max_velocity = np.array(robot.arm.max_velocity)
@@ -136,14 +137,14 @@ class LoadedRobot:
         """
         angles = self.angles()
         effector = self.links[self.robot.end_effector]
-        parts = self.bullet.calculateJacobian(self.id, effector, [0.0] * 3, list(angles), self.zeros, self.zeros)
-        jacobian = np.concatenate(parts)[:, self.arm_columns]
+        parts = self.bullet.calculateJacobian(self.id, effector, ORIGIN, angles, self.zeros, self.zeros)
+        jacobian = np.array(parts).reshape(6, -1)[:, self.arm_columns]
         if angular is None:
             matrix = quaternion_to_matrix(self.link_pose(self.robot.end_effector)[1])
             angular = HOLD_RATE * missing_rotation(matrix, hold)
         pull = HOLD_RATE * (self.home - np.array(angles)[self.arm_columns])
         damped = jacobian @ jacobian.T + self.damping
-        residual = np.concatenate([linear, angular]) - jacobian @ pull
+        residual = np.concatenate((linear, angular)) - jacobian @ pull
         return np.asarray(pull + jacobian.T @ np.linalg.solve(damped, residual))
 
     def drive_velocity(self, joint_velocity: Array) -> None:
@@ -180,13 +181,19 @@ class LoadedRobot:
         )
 
 
+def one_slice(indices: list[int]) -> slice | list[int]:
+    """Return neighbours as a slice, which numpy takes without copying."""
+    first = indices[0]
+    return slice(first, first + len(indices)) if indices == list(range(first, first + len(indices))) else indices
+
+
 def missing_rotation(matrix: Array, wanted: Array) -> Array:
     """Return the sines about each axis of the rotation from one orientation to another.
 
-    Half the sum of the axes' cross products; written out, since np.cross is slow with so few numbers.
+    Half the sum of the cross products of the axes, which is what is skew in `matrix @ wanted.T`.
     """
-    (ax, ay, az), (bx, by, bz) = matrix, wanted
-    return np.asarray(0.5 * np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]).sum(axis=1))
+    (_, ab, ac), (ba, _, bc), (ca, cb, _) = (matrix @ wanted.T).tolist()
+    return np.array([0.5 * (bc - cb), 0.5 * (ca - ac), 0.5 * (ab - ba)])
 
 
 def load(bullet: Bullet, robot: SimRobot, own_visuals: bool) -> int:

@@ -235,9 +235,11 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
 
     def from_unit(self, action: NDArray[Any]) -> dict[str, Array]:
         """Return field name to physical values of an action in [-1, 1], shape (A,)."""
-        widths = [field.width for field in self.robot_spec.action]
-        parts = np.split(np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), np.cumsum(widths)[:-1])
-        return {field.name: field.from_unit(part) for field, part in zip(self.robot_spec.action, parts, strict=True)}
+        numbers, values, start = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0), {}, 0
+        for field in self.robot_spec.action:
+            values[field.name] = field.from_unit(numbers[start : start + field.width])
+            start += field.width
+        return values
 
     def to_unit(self, action: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Return physical action values side by side in [-1, 1], shape (A,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -150,14 +151,17 @@ class Field:
         physical = low + 0.5 * (values + 1.0) * (high - low)
         return np.rint(physical) if self.kind == "category" else physical
 
-    @property
+    @cached_property
     def scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self.scale_low is None or self.scale_high is None:
             raise SpecError(
                 f"{self.file}: the action {self.name!r} has no scale. Give scale_low and scale_high, "
                 f"{self.width} number(s) each: what -1 and 1 mean."
             )
-        return np.array(self.scale_low), np.array(self.scale_high)
+        ends = np.array(self.scale_low), np.array(self.scale_high)
+        for end in ends:
+            end.flags.writeable = False  # everybody is given the same two
+        return ends
 
     def meaning(self) -> dict[str, Any]:
         """Return what must match exactly between data, policy and robot."""
