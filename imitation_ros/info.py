@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from imitation_ros.console import console
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
-from imitation_ros.data.load import load_episodes
+from imitation_ros.data.images import EncodedImages
+from imitation_ros.data.load import iterate_episodes
 from imitation_ros.errors import SpecError
 from imitation_ros.policies.bundle import POLICY_JSON, BundleInfo, read_info
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec, load_spec
+
+Array = NDArray[Any]
 
 
 def show(path: str) -> None:
@@ -26,41 +32,81 @@ def show(path: str) -> None:
     if (folder / POLICY_JSON).is_file():
         show_bundle(folder, read_info(folder))
     elif folder.is_dir() or folder.suffix in (".hdf5", ".h5", ".part"):
-        show_dataset(folder, load_episodes(folder))
+        show_dataset(folder, iterate_episodes(folder))
     else:
         show_spec(load_spec(path))
 
 
-def show_dataset(path: Path, episodes: list[Episode]) -> None:
-    spec, steps = episodes[0].spec, [episode.steps for episode in episodes]
-    marked = [episode.success for episode in episodes]
+@dataclass
+class Summary:
+    """What is said of one field of a dataset; episodes are added one at a time, so that any number may follow.
+
+    Attributes:
+        low, high: the lowest and highest of each number, (width,).
+        oldest_s: the highest age of an observation [s]; None without times.
+        silent: in how many ticks no command was in force; None without times.
+        images, image_bytes: how many there are, and what they take in the files.
+    """
+
+    low: Array
+    high: Array
+    oldest_s: float | None = None
+    silent: int | None = None
+    images: int = 0
+    image_bytes: int = 0
+
+    def add(self, values: Array | EncodedImages, is_image: bool) -> None:
+        if is_image:
+            self.images, self.image_bytes = self.images + len(values), self.image_bytes + values.nbytes
+        elif len(values):
+            self.low, self.high = np.minimum(self.low, np.min(values, 0)), np.maximum(self.high, np.max(values, 0))
+
+
+def show_dataset(path: Path, episodes: Iterable[Episode]) -> None:
+    steps: list[int] = []
+    marked: list[bool | None] = []
+    summaries: dict[str, Summary] = {}
+    for episode in episodes:
+        spec, timing = episode.spec, episode.timing
+        steps.append(episode.steps)
+        marked.append(episode.success)
+        for field in spec.fields:
+            nothing = np.full(field.width if not field.is_image else 0, np.inf)
+            summary = summaries.setdefault(field.name, Summary(nothing, -nothing))
+            seen = field in spec.observation
+            values = episode.observations[field.name] if seen else episode.actions[field.name]
+            summary.add(values, field.is_image)
+            if timing is not None and seen:
+                summary.oldest_s = max(summary.oldest_s or 0.0, float(timing.age_s(field.name).max()))
+            elif timing is not None:
+                summary.silent = (summary.silent or 0) + int(timing.silent[field.name].sum())
     size = sum(file.stat().st_size for file in dataset_files(path))
     console.print(
-        f"[bold]{path}[/bold]: {len(episodes)} episode(s) of {spec.name} at {spec.rate_hz:g} Hz, {sum(steps)} ticks "
+        f"[bold]{path}[/bold]: {len(steps)} episode(s) of {spec.name} at {spec.rate_hz:g} Hz, {sum(steps)} ticks "
         f"({min(steps)} to {max(steps)} each, {sum(steps) / spec.rate_hz:.0f} s in all), {size / 1e6:.1f} MB"
     )
     console.print(
         f"marked a success: {marked.count(True)}, a failure: {marked.count(False)}, not marked: {marked.count(None)}"
     )
     table = Table("field", "number", "lowest", "highest", "unit", "timing", padding=(0, 1), box=None)
-    timed = [episode.timing for episode in episodes if episode.timing is not None]
-    for field in spec.observation:
-        values = np.concatenate([episode.observations[field.name] for episode in episodes])
-        oldest_s = max((float(timing.age_s(field.name).max()) for timing in timed), default=0.0)
-        add_rows(table, field, values, f"{oldest_s:.3f} s old at most" if timed else "")
-    for field in spec.action:
-        values = np.concatenate([episode.actions[field.name] for episode in episodes])
-        silent = sum(int(timing.silent[field.name].sum()) for timing in timed)
-        add_rows(table, field, values, f"{silent} silent ticks" if timed else "")
+    for field in spec.fields:
+        add_rows(table, field, summaries[field.name])
     console.print(table)
 
 
-def add_rows(table: Table, field: Field, values: np.ndarray[Any, Any], timing: str) -> None:
-    """Add a row for each number of a field; what holds for the whole field stands in the first."""
+def add_rows(table: Table, field: Field, summary: Summary) -> None:
+    """Add a row for each number of a field, or one for its images; what holds for the whole field is in the first."""
+    timing = "" if summary.oldest_s is None else f"oldest {summary.oldest_s:.3f} s"
+    timing = timing if summary.silent is None else f"{summary.silent} silent ticks"
+    if field.is_image:
+        size = " x ".join(str(length) for length in field.row_shape)
+        each = f"{field.storage}, {summary.image_bytes / max(summary.images, 1) / 1e3:.1f} kB"
+        table.add_row(field.name, size, "", "", each, timing)
+        return
     for index, name in enumerate(field.names):
-        ends = (f"{values[:, index].min():.3g}", f"{values[:, index].max():.3g}") if len(values) else ("-", "-")
-        first = index == 0
-        table.add_row(field.name if first else "", name, *ends, field.unit, timing if first else "")
+        low, high = summary.low[index], summary.high[index]
+        ends = (f"{low:.3g}", f"{high:.3g}") if low <= high else ("-", "-")
+        table.add_row(field.name if index == 0 else "", name, *ends, field.unit, timing if index == 0 else "")
 
 
 def show_bundle(path: Path, info: BundleInfo) -> None:
@@ -69,7 +115,7 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
     console.print(f"[bold]{path}[/bold]: a {info.network.get('kind')} policy for {info.spec.name}")
     console.print(
         f"learned by {provenance.get('algorithm')} from {data.get('episodes')} episodes ({data.get('transitions')} "
-        f"ticks) of {data.get('folder')}; {training.get('updates')} updates, kept number "
+        f"ticks) of {data.get('folder') or data.get('source')}; {training.get('updates')} updates, kept number "
         f"{training.get('kept_update')}, validation error {training.get('validation_error', float('nan')):.4f}"
     )
     console.print(
@@ -80,10 +126,14 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
 
 def show_spec(spec: RobotSpec) -> None:
     console.print(f"[bold]{spec.name}[/bold]: robot {spec.robot}, {spec.rate_hz:g} Hz, task {spec.task or 'not named'}")
-    table = Table("field", "role", "topic and type", "numbers", padding=(0, 1), box=None)
+    table = Table("field", "role", padding=(0, 1), box=None)
+    table.add_column("topic and type", overflow="fold")
+    table.add_column("numbers")
     for role, fields in (("observation", spec.observation), ("action", spec.action)):
         for field in fields:
             short = field.type.replace("/msg/", "/")
-            frame = f" in {field.frame}" if field.frame else ""
-            table.add_row(field.name, role, f"{field.topic}\n{short}{frame}", f"{field.width} {field.unit}")
+            frame = f" in {field.frame_id}" if field.frame_id else ""
+            frame = f" of {field.child_frame_id}{frame}" if field.child else frame
+            size = " x ".join(str(length) for length in field.row_shape)
+            table.add_row(field.name, role, f"{field.topic}\n{short}{frame}", f"{size} {field.unit}")
     console.print(table)

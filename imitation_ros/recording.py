@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import datetime
 import math
-import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from imitation_ros.data.folder import episode_path, prepare_folder
+from imitation_ros.arrivals import check_stamped, forget_idle, silent_fields
+from imitation_ros.data.folder import check_room, episode_path, prepare_folder
 from imitation_ros.data.hdf5 import EpisodeWriter
-from imitation_ros.data.open_episode import OpenEpisode
-from imitation_ros.data.row import Row
+from imitation_ros.data.open_episode import EXECUTED, OpenEpisode, executed_fields
 from imitation_ros.errors import DataError, RecordingError
-from imitation_ros.readiness import CLOCK_S
-from imitation_ros.robot.field import Field
 from imitation_ros.robot.sampler import Sampler
 from imitation_ros.robot.spec import RobotSpec
 
-Array = NDArray[np.float64]
+__all__ = ["EXECUTED", "Recorder", "executed_fields"]
 
-EXECUTED = "/executed"
-"""Suffix of the streams that say what the robot was really told."""
+Array = NDArray[Any]
 
-LEAST_FREE_BYTES = 200_000_000
-IDLE_KEEP_S = 10.0  # of what arrives between episodes; tick 0 may lie a little before `start`
 GAP_S = 60.0  # no machine is so late with its ticks: the clock jumped, or the computer slept
 
 
@@ -78,8 +71,10 @@ class Recorder:
         Where no episode can begin, the recorder is idle again and a notice says why.
 
         Raises:
-            MessageError: its stamp lies in the future or long ago.
+            MessageError: its stamp lies in the future or long ago, or (lock-step) an observation has none.
         """
+        if stamp_s is None and self.lockstep and name in self.sampler.observation:
+            check_stamped(self.sampler.observation[name].field)
         self.sampler.put(name, data, stamp_s, received_s)
         says_when = stamp_s is not None or not self.lockstep  # in lock-step only a header names the tick
         # a label begins an episode; what was executed may be that of the one before
@@ -91,17 +86,7 @@ class Recorder:
 
     def silent_fields(self, now_s: float) -> list[str]:
         """Return the observation fields that were not heard within their max_age_s, with how to look."""
-        silent = []
-        for name, stream in self.sampler.observation.items():
-            age_s = now_s - stream.newest_s
-            if stream.values and (self.lockstep or age_s <= max(stream.field.max_age_s, self.spec.wait_s)):
-                continue
-            heard = f"was last heard {age_s:.2f} s ago" if stream.values else "was never heard"
-            look = f"`ros2 topic hz {stream.field.topic}`"
-            if stream.values and age_s > CLOCK_S:
-                look = "its stamps are of another clock: set use_sim_time as its publisher does"
-            silent.append(f"{name!r} ({stream.field.topic}) {heard}: {look}")
-        return silent
+        return silent_fields(self.sampler, now_s)
 
     def start(self, now_s: float) -> str:
         """Arm the recorder: the next command begins an episode. Returns what happens next, in words.
@@ -114,12 +99,7 @@ class Recorder:
         silent = self.silent_fields(now_s)
         if silent:
             raise RecordingError("not started, because these fields are silent: " + "; ".join(silent) + ".")
-        free = shutil.disk_usage(self.output).free
-        if free < LEAST_FREE_BYTES:
-            raise RecordingError(
-                f"not started: {free / 1e6:.0f} MB are free in {self.output}; "
-                f"{LEAST_FREE_BYTES / 1e6:.0f} MB are needed. Make room."
-            )
+        check_room(self.output)
         if self.lockstep:
             self.sampler.clear_commands()  # they are counted from here; in real time a held one stays in force
         self.armed = True
@@ -139,8 +119,7 @@ class Recorder:
                 f"episode {self.next_index} cannot be written: {str(error).rstrip('.')}. Check the disk "
                 f"(`df -h {self.output}`), then call ~/start again."
             ) from None
-        self.open = OpenEpisode(writer, start_s)
-        self.sampler.start(start_s)
+        self.open = OpenEpisode(writer, self.sampler, start_s, self.limit_steps)
 
     def close_ticks(self, now_s: float) -> None:
         """Write every step that is due by now: by stamp, as many as there are.
@@ -152,7 +131,7 @@ class Recorder:
         except RecordingError as error:
             self.notices.append(str(error))
         if self.open is None or self.open.final is not None:
-            self.sampler.forget_before(now_s - IDLE_KEEP_S)
+            forget_idle(self.sampler, now_s)
 
     def write_due(self, now_s: float) -> None:
         """Write every step that is due by now.
@@ -164,80 +143,39 @@ class Recorder:
             return
         streams = (*self.sampler.observation.values(), *self.sampler.action.values())
         until_s = min(stream.newest_s for stream in streams) if self.lockstep else now_s
-        gap_s = until_s - self.sampler.tick_s(self.open.steps)
-        if gap_s > GAP_S and not self.full:
+        gap_s = until_s - self.open.next_tick_s
+        if gap_s > GAP_S and not self.open.full:
             raise RecordingError(self.end_at_gap(self.open, gap_s))
-        while not self.full and self.step_due(self.open, now_s):
-            self.write_step(self.open)
-        tick_s = self.sampler.tick_s(self.open.steps)
-        if self.full and self.sampler.observation_due(tick_s, now_s):
-            self.open.final = self.sampler.sample(tick_s)
+        try:
+            self.open.write_due(now_s)
+        except RecordingError:
+            self.let_go(self.open)
+            raise
+
+    def let_go(self, episode: OpenEpisode) -> None:
+        """Be idle again; the number of what is written, or was not to be written, is never used again."""
+        self.notices += episode.notices
+        self.open, self.next_index = None, self.next_index + 1
+
+    def drop(self, episode: OpenEpisode) -> None:
+        """Throw an episode away and be idle again; its number is used for the next."""
+        self.notices += episode.notices
+        episode.writer.discard()
+        self.open = None
 
     def end_at_gap(self, episode: OpenEpisode, gap_s: float) -> str:
         """Close an episode that time has jumped over; return what happened, in words."""
         what = f"the clock went on by {gap_s:.0f} s at once; at most {GAP_S:.0f} s can be made up for."
         if episode.steps == 0:
-            episode.writer.discard()
-            self.open = None
+            self.drop(episode)
             return f"{what} The episode had no tick yet and is discarded. Check the clock, then ~/start again."
         path = self.save(episode, ended_by="clock")
         return f"{what} The episode is kept up to there, as {path}. Check the clock, then ~/start again."
 
-    def step_due(self, episode: OpenEpisode, now_s: float) -> bool:
-        tick_s = self.sampler.tick_s(episode.steps)
-        return self.sampler.observation_due(tick_s, now_s) and self.sampler.command_due(tick_s, now_s)
-
-    def write_step(self, episode: OpenEpisode) -> None:
-        tick_s = self.sampler.tick_s(episode.steps)
-        sample = self.sampler.sample(tick_s)
-        for field in self.spec.observation:
-            if field.name not in sample.values:  # it began after the command: there is nothing to record yet
-                self.wait_for(episode, f"{field.name!r} was not observed yet")
-                return
-        self.notices += episode.note_stale(sample)
-        commands = {name: self.sampler.command(name, tick_s) for name in self.sampler.action}
-        action: dict[str, Array] = {}
-        executed: dict[str, Array] = {}
-        assumed = False
-        for field in self.spec.action:
-            data = commands[field.name].data
-            if data is None:  # a held command that nobody gave yet: the robot's own state is not known to us
-                self.wait_for(episode, f"{field.name!r} was not commanded yet")
-                return
-            told = commands.get(field.name + EXECUTED)
-            action[field.name] = executed[field.name] = data
-            if told is not None and told.data is not None and not told.silent:
-                executed[field.name] = told.data
-            elif told is not None and not commands[field.name].silent:
-                assumed = True  # nobody said what was executed: counted, and said in the file
-        episode.assumed_ticks += assumed
-        row = Row(
-            tick_s=tick_s,
-            observation=sample.values,
-            action=action,
-            executed=executed,
-            stamps_s=sample.stamps_s,
-            received_s=sample.received_s,
-            silent={field.name: commands[field.name].silent for field in self.spec.action},
-        )
-        try:
-            episode.append(row)
-        except RecordingError:
-            self.open, self.next_index = None, self.next_index + 1
-            raise
-
-    def wait_for(self, episode: OpenEpisode, what: str) -> None:
-        """Move tick 0 one tick on, while nothing is written yet, and say so once."""
-        if what != episode.waits_for:
-            self.notices.append(f"tick 0: {what}; the episode waits for it.")
-        episode.waits_for = what
-        episode.start_s += self.spec.period_s
-        self.sampler.start(episode.start_s)
-
     @property
     def full(self) -> bool:
         """Whether the open episode has reached its time limit."""
-        return self.open is not None and self.limit_steps is not None and self.open.steps >= self.limit_steps
+        return self.open is not None and self.open.full
 
     @property
     def steps(self) -> int:
@@ -260,17 +198,15 @@ class Recorder:
         return self.save(self.finish(now_s), ended_by)
 
     def save(self, episode: OpenEpisode, ended_by: str) -> Path:
-        sample = episode.final or self.sampler.sample(self.sampler.tick_s(episode.steps))
-        self.open, self.next_index = None, self.next_index + 1  # also where it cannot be written
-        return episode.close(sample, ended_by)
+        self.let_go(episode)  # also where it cannot be written
+        return episode.close(ended_by)
 
     def discard(self, now_s: float) -> str:
         """Throw the open episode away; its number is used again."""
         if self.armed:
             self.armed = False
             return "nothing was recorded yet; the recorder is idle"
-        self.finish(now_s, keep=False).writer.discard()
-        self.open = None
+        self.drop(self.finish(now_s, keep=False))
         return f"episode {self.next_index} is discarded"
 
     def finish(self, now_s: float, keep: bool = True) -> OpenEpisode:
@@ -287,14 +223,7 @@ class Recorder:
         if keep and self.open.steps == 0:
             raise RecordingError("the episode has no complete tick yet: call ~/stop a little later, or ~/discard.")
         if self.lockstep:
-            tick_s = self.sampler.tick_s(self.open.steps)
-            observed = self.open.final is not None or self.sampler.observation_due(tick_s, now_s)
-            if self.limit_steps is not None and not (self.full and observed):
-                raise RecordingError(
-                    f"still waiting for tick {self.open.steps} of {self.limit_steps} (episode_s): call again."
-                )
-            if keep and not observed:
-                raise RecordingError(f"still waiting for the observation after tick {self.open.steps - 1}: call again.")
+            self.open.check_complete(now_s, keep)
         return self.open
 
     def shut_down(self, now_s: float) -> Path | None:
@@ -306,8 +235,7 @@ class Recorder:
         if self.open is None:
             return None
         if self.open.steps == 0:
-            self.open.writer.discard()
-            self.open = None
+            self.drop(self.open)
             return None
         try:
             return self.save(self.open, ended_by="shutdown")  # what is there is what there will be
@@ -318,18 +246,12 @@ class Recorder:
     def take_notices(self) -> list[str]:
         """Return what happened since the last call, in words, for a log."""
         notices, self.notices = self.notices, []
+        if self.open is not None:
+            notices += self.open.notices
+            self.open.notices.clear()
         return notices
 
     def summary(self) -> Mapping[str, str]:
         """Return the state in words, for /diagnostics."""
         state = "armed" if self.armed else "idle" if self.open is None else "recording"
         return {"state": state, "episode": str(self.next_index), "ticks": str(self.steps), "output": str(self.output)}
-
-
-def executed_fields(spec: RobotSpec) -> list[Field]:
-    """Return a stream for every action whose executed value has a topic of its own."""
-    return [
-        replace(field, name=field.name + EXECUTED, topic=field.executed_topic)
-        for field in spec.action
-        if field.executed_topic is not None
-    ]

@@ -62,6 +62,18 @@ def spec() -> RobotSpec:
     return spec_from_yaml(TINY, "tiny.yaml")
 
 
+CAMERAS = """
+  wrist: {topic: wrist/image/compressed, type: sensor_msgs/msg/CompressedImage, shape: [24, 32, 3]}
+  front: {topic: front/image, type: sensor_msgs/msg/Image, shape: [12, 16, 1], storage: raw}
+"""
+
+
+@pytest.fixture(scope="session")
+def camera_spec() -> RobotSpec:
+    """The small robot with two cameras: colour, stored as JPEG, and grey, stored raw."""
+    return spec_from_yaml(TINY.replace("[joints, tool]", "[joints, tool, wrist, front]") + CAMERAS, "cameras.yaml")
+
+
 @pytest.fixture(scope="session")
 def make_episode() -> Callable[..., Episode]:
     return random_episode
@@ -83,7 +95,12 @@ def random_episode(spec: RobotSpec, steps: int = 5, seed: int = 0, timed: bool =
         silent={field.name: rng.random(steps) < 0.3 for field in spec.action},
     )
     values = {
-        "observations": {field.name: rows(steps + 1, field.width) for field in spec.observation},
+        "observations": {
+            field.name: rng.integers(0, 256, (steps + 1, *field.row_shape), np.uint8)
+            if field.is_image
+            else rows(steps + 1, field.width)
+            for field in spec.observation
+        },
         "actions": {field.name: rows(steps, field.width) for field in spec.action},
         "executed": {field.name: rows(steps, field.width) for field in spec.action},
         "timing": timing if timed else None,

@@ -23,7 +23,8 @@ VERBS = (
     "teleoperation",
 )
 ROBOT_SIDE = ("robot", "data/episode", "data/hdf5", "data/row", "data/folder", "data/__init__", "policies/bundle")
-ROBOT_SIDE += ("data/bag", "data/images", "policies/inference", "recording", "arrivals", "deployment", "readiness")
+ROBOT_SIDE += ("data/bag", "data/images", "data/open_episode", "data/save", "data/load", "data/memory")
+ROBOT_SIDE += ("policies/inference", "recording", "arrivals", "deployment", "readiness")
 ROBOT_SIDE += ("drafting", "topic_facts", "teleoperation", "paths", "errors")
 HEAVY = {"torch", "pybullet", "gymnasium", "safetensors", "tensorboard", "matplotlib"}
 

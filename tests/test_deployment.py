@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from imitation_ros.deployment import BAD_ACTIONS, GRACE_S, PolicyRunner, State
 from imitation_ros.errors import DeploymentError
 from imitation_ros.policies.bundle import BundleInfo
-from imitation_ros.robot.field import parse_field
+from imitation_ros.robot.field_yaml import parse_field
 from imitation_ros.robot.limits import limited
 from imitation_ros.robot.spec import RobotSpec
 

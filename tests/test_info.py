@@ -29,6 +29,21 @@ def test_a_recording_is_summed_up(tmp_path, spec, make_episode, name):
     assert "tiny_wipe" in words and "4 ticks" in words and "a success: 1" in words
 
 
+def test_of_images_the_size_and_what_they_take_are_said(tmp_path, camera_spec, make_episode):
+    words = said(write_episode(tmp_path / "one.hdf5", make_episode(camera_spec, steps=4)))
+    assert "24 x 32 x 3" in words and "jpeg, 1." in words
+    assert "12 x 16 x 1" in words and "raw, 0.2 kB" in words
+
+
+def test_ranges_are_those_of_all_episodes(tmp_path, spec, make_episode):
+    for index, angle in enumerate((-7.25, 3.5)):
+        episode = make_episode(spec, steps=2)
+        episode.observations["joints"][:] = angle
+        write_episode(tmp_path / f"{index}.hdf5", episode)
+    words = said(tmp_path)
+    assert "2 episode(s)" in words and "shoulder -7.25 3.5 rad" in words
+
+
 def test_an_episode_without_a_step_is_no_crash(tmp_path, spec, make_episode):
     assert "0 ticks" in said(write_episode(tmp_path / "one.hdf5", make_episode(spec, steps=0)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imitation_ros.arrivals import IDLE_KEEP_IMAGES_S, IDLE_KEEP_S
 from imitation_ros.data.hdf5 import read_episode
 from imitation_ros.errors import MessageError, RecordingError
-from imitation_ros.recording import EXECUTED, IDLE_KEEP_S, Recorder
+from imitation_ros.recording import EXECUTED, Recorder
+from imitation_ros.robot.messages.images import encoded
 from imitation_ros.robot.sampler import Value
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
@@ -117,7 +120,7 @@ def broken_disk(recorder: Recorder, monkeypatch, method: str) -> None:
 def test_a_disk_that_takes_no_more_makes_the_recorder_idle_and_names_the_part_that_is_kept(
     tmp_path, spec, monkeypatch, method
 ):
-    monkeypatch.setattr("imitation_ros.data.hdf5.FLUSH_S", 0.0)
+    monkeypatch.setattr("imitation_ros.data.hdf5.streaming.FLUSH_S", 0.0)
     recorder = started(spec, tmp_path)
     drive(recorder, 0.0, 3)
     broken_disk(recorder, monkeypatch, method)
@@ -220,7 +223,7 @@ def test_start_is_refused_while_an_episode_is_open_or_armed(tmp_path, spec):
 
 
 def test_start_is_refused_when_the_disk_is_nearly_full(tmp_path, spec, monkeypatch):
-    monkeypatch.setattr("imitation_ros.recording.LEAST_FREE_BYTES", 10**18)
+    monkeypatch.setattr("imitation_ros.data.folder.LEAST_FREE_BYTES", 10**18)
     recorder = Recorder(spec, tmp_path)
     sense(recorder, 0.0)
     with pytest.raises(RecordingError, match=r"not started: .* MB are free .* are needed"):
@@ -354,6 +357,73 @@ def test_a_field_that_falls_silent_is_said_once_marked_and_said_again_when_it_is
     assert episode.attributes["stale_ticks"] == 3
     np.testing.assert_allclose(episode.observations["joints"][5:8, 0], 0.1, atol=1e-6, err_msg="old, and not invented")
     np.testing.assert_allclose(episode.timing.age_s("joints")[5:8], [0.15, 0.2, 0.25], atol=1e-6)
+
+
+# images
+
+
+def look(recorder: Recorder, time_s: float, value: int, jpeg: bool = True) -> None:
+    """Sense, with pictures of one grey: a JPEG from the wrist, or pixels."""
+    sense(recorder, time_s, but=("wrist", "front"))
+    for field in recorder.spec.observation:
+        if field.is_image:
+            pixels = np.full(field.row_shape, value, np.uint8)
+            data = encoded(pixels, field) if jpeg and field.name == "wrist" else pixels
+            recorder.put(field.name, data, T0 + time_s, T0 + time_s)
+
+
+def record_pictures(recorder: Recorder, ticks: int, jpeg: bool = True) -> Path:
+    look(recorder, -0.01, 0, jpeg)
+    recorder.start(T0)
+    for k in range(ticks):
+        look(recorder, k * PERIOD_S, 10 * k, jpeg)
+        command(recorder, k * PERIOD_S)
+        recorder.close_ticks(T0 + k * PERIOD_S)
+    look(recorder, ticks * PERIOD_S, 10 * ticks, jpeg)
+    return recorder.stop(T0 + ticks * PERIOD_S + 0.02)
+
+
+@pytest.mark.parametrize("jpeg", [True, False])
+def test_pictures_are_in_the_file_tick_by_tick(tmp_path, camera_spec, jpeg):
+    path = record_pictures(Recorder(camera_spec, tmp_path), 6, jpeg)
+    episode = read_episode(path)
+    for name in ("wrist", "front"):
+        np.testing.assert_array_equal(np.asarray(episode.observations[name])[:, 0, 0, 0], 10 * np.arange(7))
+        np.testing.assert_allclose(episode.timing.age_s(name), 0.0, atol=1e-6)
+    with h5py.File(path) as file:
+        assert set(file["data/demo_0/obs"]) == {"joints", "tool", "front"}
+        assert set(file["data/demo_0/images"]) == {"wrist"}
+
+
+def test_pictures_that_arrive_faster_than_they_are_encoded_are_said_once_and_none_is_lost(
+    tmp_path, camera_spec, monkeypatch
+):
+    monkeypatch.setattr("imitation_ros.data.images.WAITING_BYTES", 1)
+    recorder = Recorder(camera_spec, tmp_path)
+    assert read_episode(record_pictures(recorder, 8, jpeg=False)).steps == 8
+    [notice] = recorder.take_notices()
+    assert "images ('wrist', 'front') arrive faster than they are encoded" in notice and "compressed" in notice
+
+
+def test_a_picture_that_cannot_be_decoded_ends_the_episode_in_words(tmp_path, camera_spec):
+    wrist = replace(camera_spec.field("wrist"), storage="raw")
+    observation = tuple(wrist if field.name == "wrist" else field for field in camera_spec.observation)
+    recorder = Recorder(replace(camera_spec, observation=observation), tmp_path)
+    look(recorder, -0.01, 0)
+    recorder.put("wrist", np.zeros(50, np.uint8), T0 - 0.005, T0)
+    recorder.start(T0)
+    command(recorder, 0.0)
+    with pytest.raises(RecordingError, match=r"is not saved: 'wrist' .* cannot be decoded.*Check the camera"):
+        recorder.stop(T0 + 0.1)
+
+
+def test_an_idle_recorder_keeps_no_more_than_a_second_of_pictures(tmp_path, camera_spec):
+    recorder = Recorder(camera_spec, tmp_path)
+    for k in range(200):
+        look(recorder, k * PERIOD_S, 0)
+        recorder.close_ticks(T0 + k * PERIOD_S)
+    kept = {name: len(stream.values) for name, stream in recorder.sampler.observation.items()}
+    assert kept["wrist"] == kept["front"] <= IDLE_KEEP_IMAGES_S / PERIOD_S + 2 < kept["joints"]
 
 
 # end
@@ -558,6 +628,16 @@ def test_in_lockstep_any_interleaving_of_topics_gives_the_same_bytes(tmp_path_fa
             recorder.close_ticks(100.0)
         files.append({name: content for name, content in data_of(recorder.stop(100.0)).items() if "ages" not in name})
     assert files[0] == files[1]
+
+
+def test_in_lockstep_an_observation_whose_stamp_is_empty_is_refused_in_words(tmp_path, spec):
+    recorder = Recorder(spec, tmp_path, lockstep=True)
+    with pytest.raises(MessageError, match=r"'joints' \(joint_states\) came without a stamp.*fill header\.stamp"):
+        recorder.put("joints", np.zeros(2), None, 100.0)
+    joints = replace(spec.field("joints"), stamp="received")
+    observation = tuple(joints if field.name == "joints" else field for field in spec.observation)
+    counted = Recorder(replace(spec, observation=observation), tmp_path / "counted", lockstep=True)
+    counted.put("joints", np.zeros(2), None, 100.0)  # the spec says so
 
 
 def test_in_lockstep_stop_waits_for_the_last_ticks(tmp_path, spec):

@@ -7,7 +7,7 @@ command was in force, are kept: the zero or held command they hold is what the r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,14 @@ from torch import Tensor
 
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
+from imitation_ros.data.images import EncodedImages
+from imitation_ros.data.memory import check_fits
 from imitation_ros.errors import DataError
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.sampler import SAME_TIME_S
 from imitation_ros.robot.spec import RobotSpec
+
+HASHED_BYTES = 1 << 20  # at a time: recordings with images do not fit into the memory
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Transitions:
 
     Attributes:
         spec: what the numbers mean.
-        observations: field name to (N, width), physical units.
+        observations: field name to (N, width), physical units; of an image (N, height, width, channels), uint8.
         labels: field name to what the expert chose, (N, width), physical units.
         episode: which episode a row is from, (N,).
     """
@@ -60,28 +65,42 @@ class Transitions:
 def transitions(episodes: Sequence[Episode]) -> Transitions:
     """Return the steps of episodes as tensors, without those whose observation was stale.
 
+    Images are decoded here, once.
+
     Raises:
-        DataError: no step is left.
+        DataError: no step is left, or the images do not fit into the memory.
     """
     spec = episodes[0].spec
     fresh = [fresh_steps(episode) for episode in episodes]
     if not any(rows.any() for rows in fresh):
         raise DataError("every tick of every episode has a stale observation; `imitation-ros info` shows the ages.")
+    steps = [int(rows.sum()) for rows in fresh]
+    images = [field for field in spec.observation if field.is_image]
+    check_fits(
+        sum(steps) * sum(field.width for field in images),
+        f"the pixels of {' and '.join(repr(field.name) for field in images)} in {sum(steps)} ticks",
+        "Set a smaller `shape`, or learn from fewer episodes.",
+    )
     return Transitions(
         spec=spec,
-        observations={
-            field.name: rows_of((e.observations[field.name][:-1] for e in episodes), fresh)
-            for field in spec.observation
-        },
-        labels={field.name: rows_of((e.actions[field.name] for e in episodes), fresh) for field in spec.action},
-        episode=torch.from_numpy(np.repeat(np.arange(len(episodes)), [int(rows.sum()) for rows in fresh])),
+        observations={f.name: rows_of([e.observations[f.name] for e in episodes], fresh, f) for f in spec.observation},
+        labels={f.name: rows_of([e.actions[f.name] for e in episodes], fresh, f) for f in spec.action},
+        episode=torch.from_numpy(np.repeat(np.arange(len(episodes)), steps)),
     )
 
 
-def rows_of(arrays: Iterable[np.ndarray], chosen: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(
-        np.concatenate([a[rows] for a, rows in zip(arrays, chosen, strict=True)]).astype(np.float32)
-    )
+def rows_of(arrays: Sequence[np.ndarray | EncodedImages], chosen: Sequence[np.ndarray], field: Field) -> Tensor:
+    """Return the chosen steps of many episodes in one tensor, copied once."""
+    rows = np.empty((sum(int(fresh.sum()) for fresh in chosen), *field.row_shape), field.dtype)
+    end = 0
+    for values, fresh in zip(arrays, chosen, strict=True):
+        start, end = end, end + int(fresh.sum())
+        if isinstance(values, EncodedImages):
+            for row, index in enumerate(np.flatnonzero(fresh), start):
+                rows[row] = values[index]
+        else:
+            rows[start:end] = values[: len(fresh)] if fresh.all() else values[: len(fresh)][fresh]
+    return torch.from_numpy(rows)
 
 
 def fresh_steps(episode: Episode) -> np.ndarray:
@@ -110,8 +129,9 @@ def split_episodes(count: int, fraction: float, seed: int) -> tuple[list[int], l
 
 
 def ranges_of(data: Transitions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return each observation field's lowest and highest values, (width,) each."""
-    return {name: (value.amin(0).numpy(), value.amax(0).numpy()) for name, value in data.observations.items()}
+    """Return the lowest and highest values of each observation field that is no image, (width,) each."""
+    numbers = {f.name: data.observations[f.name] for f in data.spec.observation if not f.is_image}
+    return {name: (value.amin(0).numpy(), value.amax(0).numpy()) for name, value in numbers.items()}
 
 
 def data_hash(dataset: Path) -> str:
@@ -119,5 +139,7 @@ def data_hash(dataset: Path) -> str:
     digest = hashlib.sha256()
     for path in dataset_files(dataset):
         digest.update(path.name.encode())
-        digest.update(path.read_bytes())
+        with path.open("rb") as file:
+            while block := file.read(HASHED_BYTES):
+                digest.update(block)
     return digest.hexdigest()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imitation_ros.data.images import EncodedImages, images_of
 from imitation_ros.errors import DataError
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
 
 Array = NDArray[Any]
@@ -46,7 +48,8 @@ class Episode:
 
     Attributes:
         spec: what the numbers mean.
-        observations: field name to array, float32 of shape (T + 1, width), SI units.
+        observations: field name to array, float32 of shape (T + 1, width), SI units; of an image uint8 of shape
+            (T + 1, height, width, channels), or EncodedImages, which are indexed alike.
         actions: field name to the labels (what the expert chose), float32 of shape (T, width), SI units.
         executed: field name to what the robot was told, float32 of shape (T, width), SI units.
         timing: when each value was stamped and received; None where nothing was asynchronous.
@@ -61,7 +64,7 @@ class Episode:
     """
 
     spec: RobotSpec
-    observations: Arrays
+    observations: Mapping[str, Any]
     actions: Arrays
     executed: Arrays
     timing: Timing | None = None
@@ -73,16 +76,22 @@ class Episode:
 
     def __post_init__(self) -> None:
         steps = self.steps
-        for kind, arrays, fields, length in (
+        kinds = (
             ("observation", self.observations, self.spec.observation, steps + 1),
             ("action", self.actions, self.spec.action, steps),
             ("executed action", self.executed, self.spec.action, steps),
-        ):
+        )
+        for kind, arrays, fields, _ in kinds:
             if set(arrays) != {item.name for item in fields}:
                 expected = ", ".join(item.name for item in fields)
                 raise DataError(f"the episode has the {kind} fields {sorted(arrays)}; the spec has {expected}.")
+        for kind, arrays, fields, length in kinds:
             for item in fields:
-                check_shape(f"{kind} {item.name!r}", arrays[item.name], (length, item.width))
+                check_shape(f"{kind} {item.name!r}", arrays[item.name], (length, *item.row_shape))
+                if item.is_image and arrays[item.name].dtype != np.uint8:
+                    raise DataError(
+                        f"{kind} {item.name!r} holds {arrays[item.name].dtype}; pixels are uint8, 0 to 255."
+                    )
         if self.rewards is not None:
             check_shape("rewards", self.rewards, (steps,))
         if self.is_human is not None:
@@ -105,7 +114,7 @@ class Episode:
     @property
     def steps(self) -> int:
         """T, the number of actions."""
-        return len(self.actions[self.spec.action[0].name])
+        return len(next(iter(self.actions.values()), ()))
 
     def unit_actions(self, which: str = "actions") -> NDArray[np.float32]:
         """Return all action fields side by side in [-1, 1], shape (T, A), not clipped.
@@ -118,7 +127,7 @@ class Episode:
         return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def check_shape(what: str, array: Array, shape: tuple[int, ...]) -> None:
+def check_shape(what: str, array: Array | EncodedImages, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise DataError(f"{what} has shape {array.shape}; it should be {shape}: T actions have T + 1 observations.")
 
@@ -163,9 +172,59 @@ class EpisodeBuilder:
         )
 
 
-def stack(rows: list[Arrays], fields: tuple[Any, ...]) -> dict[str, NDArray[np.float32]]:
-    """Return field name to float32 array of shape (len(rows), width)."""
+def stack(rows: Sequence[Arrays], fields: Sequence[Field]) -> dict[str, Any]:
+    """Return field name to what an episode holds of it: float32 of shape (len(rows), width), or images."""
     return {
-        item.name: np.array([row[item.name] for row in rows], dtype=np.float32).reshape(len(rows), item.width)
+        item.name: images_of([row[item.name] for row in rows], item)
+        if item.is_image
+        else np.array([row[item.name] for row in rows], dtype=np.float32).reshape(len(rows), item.width)
         for item in fields
     }
+
+
+def episode_from_arrays(
+    spec: RobotSpec,
+    observations: Mapping[str, Any],
+    actions: Mapping[str, Any],
+    rewards: Any = None,
+    terminated: bool = False,
+    success: bool | None = None,
+) -> Episode:
+    """Return the episode that arrays of your own hold; what was executed is taken to be the actions.
+
+    Args:
+        spec: what the numbers mean, such as load_spec("my_setup.yaml").
+        observations: field name to T + 1 rows, in the spec's units; (T + 1,) where a row is one number.
+        actions: field name to T rows.
+        rewards: of each action, (T,); None where nobody gave any.
+
+    Raises:
+        DataError: a field is missing, is not of numbers, or has too few or too many rows.
+    """
+    labels = {name: as_rows(values, name, spec.action) for name, values in actions.items()}
+    observed = {name: as_rows(values, name, spec.observation) for name, values in observations.items()}
+    steps = len(next(iter(labels.values()), ()))
+    short = [name for name, values in observed.items() if len(values) == steps]
+    if short and steps:
+        raise DataError(
+            f"observation {short[0]!r} has {steps} rows, and so have the actions; T actions need T + 1 observations. "
+            f"Add the one after the last action, or leave the last action out (actions[:-1])."
+        )
+    given = None if rewards is None else np.asarray(rewards, dtype=np.float32)
+    return Episode(spec, observed, labels, labels, rewards=given, terminated=terminated, success=success)
+
+
+def as_rows(values: Any, name: str, fields: Sequence[Field]) -> Any:
+    """Return values as an episode holds them; a field that the spec lacks is refused later, by name."""
+    if isinstance(values, EncodedImages):
+        return values
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"{name!r} should be rows of numbers: {error}") from None
+    if array.dtype.kind not in "fiub" or array.ndim == 0:
+        raise DataError(f"{name!r} is {values!r:.60}; it should be rows of numbers.")
+    chosen = next((item for item in fields if item.name == name), None)
+    if chosen is None or chosen.is_image:
+        return array
+    return (array[:, None] if array.ndim == 1 and chosen.width == 1 else array).astype(np.float32)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from imitation_ros.errors import DataError, RecordingError
+
+LEAST_FREE_BYTES = 200_000_000  # on the disk, for an episode to begin
 
 
 def episode_path(folder: Path, index: int) -> Path:
@@ -62,6 +65,20 @@ def prepare_folder(output: Path, append: bool) -> int:
             f"{output} already holds {len(numbers)} episode(s). Choose another output, or set append to add to them."
         )
     return max(numbers, default=-1) + 1
+
+
+def check_room(output: Path) -> None:
+    """Check that the disk has room for an episode.
+
+    Raises:
+        RecordingError: it is nearly full.
+    """
+    free = shutil.disk_usage(output).free
+    if free < LEAST_FREE_BYTES:
+        raise RecordingError(
+            f"not started: {free / 1e6:.0f} MB are free in {output}; {LEAST_FREE_BYTES / 1e6:.0f} MB are needed. "
+            f"Make room."
+        )
 
 
 def publish(part: Path, path: Path) -> None:

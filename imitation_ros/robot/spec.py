@@ -112,8 +112,12 @@ def load_spec(setup: str | Path) -> RobotSpec:
     data = load_yaml(setup_path)
     check_names(data, SETUP_WORDS, str(setup_path))
     named = text(data, "robot", str(setup_path))
+    if not named and "fields" in data:  # it says everything itself
+        return merge({"robot": setup_path.stem}, data, str(setup_path), str(setup_path))
     if not named:
-        raise SpecError(f"{setup_path} has no `robot`. Name one of config/robots, or give a path.")
+        raise SpecError(
+            f"{setup_path} has no `robot`. Name one of config/robots, give a path, or write `fields:` into this file."
+        )
     robot, robot_path = load_robot(named, setup_path.parent)
     whole = with_parts(robot, str(robot_path), lambda part: load_robot(part, robot_path.parent)[0])
     return merge(whole, data, str(robot_path), str(setup_path))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ import pytest
 import imitation_ros
 from imitation_ros.data.folder import dataset_files, episode_path
 from imitation_ros.data.hdf5 import EpisodeWriter, read_episode
+from imitation_ros.data.images import EncodedImages
 from imitation_ros.data.row import Row
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
@@ -27,7 +29,12 @@ def row(spec: RobotSpec, index: int, step: int) -> Row:
     value = 1000.0 * index + step
     return Row(
         tick_s=value,
-        observation={field.name: np.full(field.width, value) for field in spec.observation},
+        observation={
+            field.name: np.full(
+                field.row_shape, step if field.is_image else value, np.uint8 if field.is_image else float
+            )
+            for field in spec.observation
+        },
         action={field.name: np.full(field.width, value) for field in spec.action},
         executed={field.name: np.full(field.width, value) for field in spec.action},
         stamps_s={field.name: value for field in spec.observation},
@@ -55,19 +62,21 @@ def record_and_die(spec: RobotSpec, folder: Path) -> None:
     writer = EpisodeWriter(episode_path(folder, 0), spec, {}, timed=True)
     for step in range(73):
         writer.append(row(spec, 0, step))
+    while spec.observation[-1].is_image and writer.images.ready() < len(writer.rows):
+        time.sleep(0.01)  # until the pictures are encoded
     writer.flush()
     writer.append(row(spec, 0, 73))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def run_it(tmp_path, tiny_yaml):
+def run_it(tmp_path, spec):
     """Starts this file's `what` in a process of its own, which writes into the folder `episodes`."""
-    (tmp_path / "spec.yaml").write_text(tiny_yaml)
     (tmp_path / "episodes").mkdir()
     started = []
 
-    def start(what: str) -> subprocess.Popen:
+    def start(what: str, spec: RobotSpec = spec) -> subprocess.Popen:
+        (tmp_path / "spec.yaml").write_text(spec.to_yaml())
         root = str(Path(imitation_ros.__file__).parents[1])
         command = [sys.executable, __file__, what, str(tmp_path / "spec.yaml"), str(tmp_path / "episodes")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
@@ -111,6 +120,16 @@ def test_a_part_is_readable_up_to_its_last_flush_and_never_an_episode(tmp_path, 
         np.testing.assert_array_equal(demo["obs/joints"], np.arange(73.0)[:, None].repeat(2, axis=1))
     with pytest.raises(DataError, match="1 unfinished episode"):
         dataset_files(tmp_path / "episodes")
+
+
+def test_pictures_are_readable_up_to_the_last_flush_too(tmp_path, camera_spec, run_it):
+    assert run_it("record_and_die", camera_spec).wait() == -signal.SIGKILL
+    with h5py.File(tmp_path / "episodes" / "episode_000000.hdf5.part") as file:
+        demo = file["data/demo_0"]
+        assert demo.attrs["num_samples"] == 73
+        np.testing.assert_array_equal(demo["obs/front"][:, 0, 0, 0], np.arange(73))
+        wrist = EncodedImages(demo["images/wrist"][:], camera_spec.field("wrist"))
+        np.testing.assert_array_equal(np.asarray(wrist)[:, 0, 0, 0], np.arange(73))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
+import torch
+
 from imitation_ros.data.dataset import (
     data_hash,
     fresh_steps,
@@ -22,6 +24,7 @@ from imitation_ros.data.dataset import (
 from imitation_ros.data.folder import episode_path
 from imitation_ros.data.hdf5 import write_episode
 from imitation_ros.data.load import load_episodes
+from imitation_ros.data.memory import free_bytes
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import spec_from_yaml
 
@@ -140,6 +143,43 @@ def test_ranges_are_the_lowest_and_highest_of_each_number(spec, make_episode):
     low, high = ranges_of(data)["joints"]
     np.testing.assert_array_equal(low, data.observations["joints"].numpy().min(axis=0))
     np.testing.assert_array_equal(high, data.observations["joints"].numpy().max(axis=0))
+
+
+def test_images_become_rows_of_pixels_in_memory_and_from_files(tmp_path, camera_spec, make_episode):
+    episodes = [make_episode(camera_spec, steps=steps, seed=steps) for steps in (3, 2)]
+    episodes[0] = with_ages(episodes[0], "joints", [0.0, 9.0, 0.0, 0.0])
+    data = transitions(episodes)
+    assert data.observations["wrist"].dtype == data.observations["front"].dtype == torch.uint8
+    expected = np.concatenate([episodes[0].observations["wrist"][[0, 2]], episodes[1].observations["wrist"][:-1]])
+    np.testing.assert_array_equal(data.observations["wrist"].numpy(), expected)
+    assert data.observations["front"].shape == (4, 12, 16, 1)
+    for index, episode in enumerate(episodes):
+        write_episode(episode_path(tmp_path, index), episode)
+    loaded = load_episodes(tmp_path)
+    pixels = transitions(loaded).observations["wrist"].numpy()
+    expected = np.concatenate([loaded[0].observations["wrist"][[0, 2]], loaded[1].observations["wrist"][:-1]])
+    np.testing.assert_array_equal(pixels, expected)
+    assert set(ranges_of(data)) == {"joints", "tool"}
+
+
+def test_what_does_not_fit_into_the_memory_is_refused_with_how_much_it_needs(
+    tmp_path, camera_spec, make_episode, monkeypatch
+):
+    episode = make_episode(camera_spec, steps=3)
+    write_episode(episode_path(tmp_path, 0), episode)
+    monkeypatch.setattr("imitation_ros.data.memory.free_bytes", lambda: 10_000)
+    with pytest.raises(DataError, match=r"the pixels of 'wrist' and 'front' in 3 ticks would take 0\.0 GB .* smaller"):
+        transitions([episode])
+    with pytest.raises(DataError, match=r"would take .* GB of memory; .* are free, of which half may be taken"):
+        load_episodes(tmp_path)
+    assert free_bytes() > 10_000_000
+
+
+def test_files_of_one_spec_share_it(tmp_path, spec, make_episode):
+    for index in range(3):
+        write_episode(episode_path(tmp_path, index), make_episode(spec, seed=index))
+    first, *others = load_episodes(tmp_path)
+    assert all(episode.spec is first.spec for episode in others), "parsing takes longer than reading"
 
 
 @given(count=st.integers(1, 200), fraction=st.floats(0, 1), seed=st.integers(0, 2**32))

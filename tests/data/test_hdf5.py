@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files, episode_path
 from imitation_ros.data.hdf5 import (
     BUFFER_ROWS,
@@ -19,8 +20,9 @@ from imitation_ros.data.hdf5 import (
     read_episode,
     read_episodes,
     write_episode,
+    write_episodes,
 )
-from imitation_ros.data.row import row_of
+from imitation_ros.data.row import Row
 from imitation_ros.errors import DataError
 from imitation_ros.robot.spec import load_spec, spec_from_yaml
 
@@ -38,6 +40,22 @@ def contents(path: Path) -> dict[str, object]:
 
         file.visititems(note)
     return found
+
+
+def row_of(episode: Episode, index: int) -> Row:
+    """Return one step of an episode, as a recorder would append it."""
+    timing, last = episode.timing, index == episode.steps
+    return Row(
+        tick_s=0.0 if timing is None else float(timing.ticks_s[index]),
+        observation={name: values[index] for name, values in episode.observations.items()},
+        action={} if last else {name: values[index] for name, values in episode.actions.items()},
+        executed={} if last else {name: values[index] for name, values in episode.executed.items()},
+        stamps_s={} if timing is None else {name: float(v[index]) for name, v in timing.stamps_s.items()},
+        received_s={} if timing is None else {name: float(v[index]) for name, v in timing.received_s.items()},
+        silent={} if timing is None or last else {name: bool(v[index]) for name, v in timing.silent.items()},
+        reward=0.0 if episode.rewards is None or last else float(episode.rewards[index]),
+        is_human=True if episode.is_human is None or last else bool(episode.is_human[index]),
+    )
 
 
 # what comes back
@@ -112,6 +130,15 @@ def test_software_and_version_are_in_the_file(tmp_path, spec, make_episode):
         assert spec_from_yaml(file["data"].attrs["robot_spec"], "file") == spec
 
 
+def test_attributes_that_somebody_added_are_read_too(tmp_path, spec, make_episode):
+    path = write_episode(tmp_path / "one.hdf5", make_episode(spec))
+    with h5py.File(path, "r+") as file:
+        file["data/demo_0"].attrs.update({"tags": ["wet", "dark"], "sizes": [1, 2], "fixed": np.bytes_("abc")})
+    attributes = read_episode(path).attributes
+    assert list(attributes["tags"]) == ["wet", "dark"] and list(attributes["sizes"]) == [1, 2]
+    assert attributes["fixed"] == b"abc"
+
+
 # what robomimic needs
 
 
@@ -125,6 +152,11 @@ def test_robomimic_reads_the_file_as_it_is(tmp_path, spec, make_episode, steps, 
 @pytest.mark.parametrize("setup", ["panda_reach", "panda_pick_place"])
 def test_robomimic_reads_the_files_of_what_is_shipped(tmp_path, make_episode, setup):
     check_robomimic(write_episode(tmp_path / "one.hdf5", make_episode(load_spec(setup), steps=3)))
+
+
+def test_robomimic_reads_files_with_images_and_files_of_many_episodes(tmp_path, spec, camera_spec, make_episode):
+    check_robomimic(write_episode(tmp_path / "images.hdf5", make_episode(camera_spec, steps=3)))
+    check_robomimic(write_episodes(tmp_path / "many.hdf5", [make_episode(spec, steps=n, seed=n) for n in range(1, 5)]))
 
 
 def check_robomimic(path: Path) -> None:
@@ -190,7 +222,7 @@ def test_a_part_that_is_named_as_the_dataset_is_no_episode(tmp_path, spec, make_
     writer = EpisodeWriter(tmp_path / "one.hdf5", spec, {}, timed=True)
     writer.append(row_of(make_episode(spec), 0))
     writer.flush()
-    writer.file.close()
+    writer.abandon()
     with pytest.raises(DataError, match=r"one\.hdf5\.part, demo_0"):
         read_episode(writer.part)
 
@@ -206,6 +238,22 @@ def test_a_recording_is_never_overwritten(tmp_path, spec, make_episode, there):
     with pytest.raises(DataError, match=f"{there} exists already"):
         write_episode(tmp_path / "one.hdf5", make_episode(spec))
     assert (tmp_path / there).read_bytes() == b"somebody's afternoon"
+
+
+def test_an_executed_action_that_differs_late_is_stored_from_the_start(tmp_path, spec, make_episode):
+    episode = make_episode(spec, steps=6, timed=False)
+    executed = {name: values.copy() for name, values in episode.actions.items()}
+    executed["velocity"][4:] += 1.0
+    episode = make_episode(spec, steps=6, timed=False, executed=executed)
+    writer = EpisodeWriter(tmp_path / "late.hdf5", spec, {}, timed=False)
+    for step in range(6):
+        writer.append(row_of(episode, step))
+        writer.flush()
+        assert (writer.demo["actions_executed/velocity"] == writer.demo["actions_raw/velocity"]) == (step < 4)
+        np.testing.assert_array_equal(writer.demo["actions_executed/velocity"][:], executed["velocity"][: step + 1])
+    [back] = read_episodes(writer.close(row_of(episode, 6), {}))
+    np.testing.assert_array_equal(back.executed["velocity"], executed["velocity"])
+    np.testing.assert_array_equal(back.actions["velocity"], episode.actions["velocity"])
 
 
 # several in one file

@@ -349,3 +349,14 @@ def test_a_topic_that_ros_would_refuse_is_named(tiny_yaml, word, topic):
 def test_topics_may_be_nested_and_hold_digits(tiny_yaml):
     text = changed(tiny_yaml, {"fields/velocity/topic": "arm_2/servo/_twist7"})
     assert spec_from_yaml(text, "tiny.yaml").field("velocity").topic == "arm_2/servo/_twist7"
+
+
+def test_a_setup_without_a_robot_may_say_everything_itself(tmp_path):
+    path = tmp_path / "gantry.yaml"
+    path.write_text(
+        "rate_hz: 10\nobservation: [place]\naction: [speed]\nfields:\n"
+        "  place: {topic: place, type: std_msgs/msg/Float64}\n"
+        "  speed: {topic: speed, type: std_msgs/msg/Float64, scale_low: -1.0, scale_high: 1.0}\n"
+    )
+    spec = load_spec(path)
+    assert (spec.name, spec.robot, spec.rate_hz) == ("gantry", "gantry", 10.0)
