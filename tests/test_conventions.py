@@ -7,10 +7,13 @@ import importlib
 import re
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from imitation_ros import cli
 from imitation_ros.algorithms.recipe import load_recipe
+from imitation_ros.envs import ENVIRONMENTS
+from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import COMPONENTS, READERS, WRITERS
 from imitation_ros.robot.spec import load_spec
 
@@ -46,6 +49,33 @@ def test_every_message_type_is_read_written_and_named():
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_the_readme_knows_every_verb(verb):
     assert f"imitation-ros {verb}" in README
+
+
+@pytest.mark.parametrize("robot", sorted((ROOT / "config/robots").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_robot_has_a_setup_and_a_readme_row_that_names_it(robot):
+    setups = [path.stem for path in (ROOT / "config/setups").glob("*.yaml") if load_spec(path).robot == robot.stem]
+    assert setups, f"no setup uses {robot.stem}"
+    assert f"`{robot.stem}`" in README
+    for setup in setups:
+        assert f"`{setup}`" in README, setup
+
+
+def test_every_message_type_is_in_the_reference_of_robot_specs():
+    reference = (ROOT / "docs/robot_spec.md").read_text()
+    for message_type in COMPONENTS:
+        assert f"`{message_type}`" in reference or f"`{message_type.split('/')[-1]}`" in reference, message_type
+
+
+def test_every_word_of_a_field_is_in_the_reference_of_robot_specs():
+    reference = (ROOT / "docs/robot_spec.md").read_text()
+    for word in {field.name for field in dataclasses.fields(Field)} - {"name", "file"}:
+        assert re.search(rf"`{word}`|\b{word}:", reference), word
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_environment_is_in_the_readme_and_made_by_gymnasium(name):
+    assert name.removesuffix("-v0") in README
+    gymnasium.make(f"imitation_ros/{name}").close()
 
 
 def test_every_file_that_the_readme_links_to_is_there():
