@@ -17,10 +17,11 @@ from torch.utils.tensorboard import SummaryWriter
 from imitation_ros import __version__
 from imitation_ros.algorithms import bc
 from imitation_ros.console import bar, console
+from imitation_ros.data.checks import check_same_meaning, check_values
 from imitation_ros.data.dataset import Transitions, data_hash, fresh_steps, ranges_of, silent_steps, transitions
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.load import load_episodes
-from imitation_ros.errors import TrainingError
+from imitation_ros.errors import DataError, TrainingError
 from imitation_ros.policies.bundle import check_new_folder
 from imitation_ros.policies.checkpoint import save_bundle
 from imitation_ros.policies.policy import MLPPolicy
@@ -31,7 +32,7 @@ CURVES = "training.csv"
 
 def learn(
     episodes: Sequence[Episode],
-    output: Path | None = None,
+    output: str | Path | None = None,
     config: bc.Config | None = None,
     device: str = "auto",
 ) -> MLPPolicy:
@@ -46,8 +47,17 @@ def learn(
     Raises:
         DataError, TrainingError, BundleError: see there; nothing is written then.
     """
-    rows, left_out = rows_to_learn(list(episodes), "the list of episodes")
-    return clone(rows, {"source": "episodes in memory", **left_out}, output, config or bc.Config(), device).policy
+    episodes, folder = list(episodes), None if output is None else Path(output)
+    for index, episode in enumerate(episodes):
+        if not isinstance(episode, Episode):
+            raise DataError(
+                f"episode {index} is a {type(episode).__name__}; episode_from_arrays makes an Episode of it."
+            )
+        names = f"episodes 0 and {index}"
+        check_same_meaning(episodes[0].spec, episode.spec, names, "Learn a policy from each kind.")
+        check_values(episode, f"episode {index}")
+    rows, left_out = rows_to_learn(episodes, "the list of episodes")
+    return clone(rows, {"source": "episodes in memory", **left_out}, folder, config or bc.Config(), device).policy
 
 
 def run_bc(
@@ -67,7 +77,7 @@ def run_bc(
         output: the bundle's folder; must not exist.
         config: the algorithm's settings.
         device: auto, cpu or cuda.
-        progress: called now and then with the update and what was measured; False stops training.
+        progress: called about once a second with the update and what was measured, if anything; False stops training.
 
     Raises:
         DataError, TrainingError, BundleError: see there; nothing is written then.
@@ -96,11 +106,13 @@ def clone(
     with board or contextlib.nullcontext(), bar("training", config.updates) as shown:
 
         def report(update: int, measured: Mapping[str, float]) -> bool:
-            curves.append({"update": update, **measured})
+            if measured:
+                curves.append({"update": update, **measured})
             if board is not None:
                 for name, value in measured.items():
                     board.add_scalar(name, value, update)
-            shown.show(update, f"validation error {measured.get('validation_error', float('nan')):.4f}")
+            error = curves[-1].get("validation_error") if curves else None
+            shown.show(update, "" if error is None else f"validation error {error:.4f}")
             return progress(update, measured)
 
         result = bc.train(rows, config, report, device)

@@ -13,10 +13,11 @@ from imitation_ros.algorithms import bc
 from imitation_ros.console import console
 from imitation_ros.data.folder import episode_path
 from imitation_ros.data.hdf5 import write_episode
-from imitation_ros.errors import SpecError, TrainingError
+from imitation_ros.errors import DataError, SpecError, TrainingError
 from imitation_ros.policies.bundle import read_info
 from imitation_ros.policies.policy import NetworkConfig
-from imitation_ros.training import run_bc
+from imitation_ros.robot.spec import spec_from_yaml
+from imitation_ros.training import learn, run_bc
 
 FAST = bc.Config(updates=4, validate_every=2, batch_size=8, network=NetworkConfig(hidden=(8,)))
 
@@ -78,3 +79,63 @@ def test_an_evaluation_of_nothing_is_refused(starts, seed, workers, words):
 
     with pytest.raises(SpecError, match=words):
         run_evaluation("expert", "panda_reach", starts, seed, False, False, workers)
+
+
+def test_what_cannot_be_learned_from_together_is_refused_in_memory_too(spec, tiny_yaml, make_episode):
+    other = spec_from_yaml(tiny_yaml.replace("unit: rad", "unit: deg"), "other.yaml")
+    with pytest.raises(DataError, match=r"episodes 0 and 1 mean different things: joints\.unit: rad != deg"):
+        learn([make_episode(spec), make_episode(other)], config=FAST)
+    with pytest.raises(DataError, match="episode 0 is a tuple; episode_from_arrays makes an Episode of it"):
+        learn([(spec, {})], config=FAST)
+    broken = make_episode(spec)
+    broken.actions["velocity"][3, 1] = np.nan
+    with pytest.raises(DataError, match="episode 1: actions 'velocity' holds nan at tick 3"):
+        learn([make_episode(spec), broken], config=FAST)
+
+
+def test_a_bundle_is_written_where_a_text_says(tmp_path, spec, make_episode):
+    learn([make_episode(spec, seed=seed, timed=False) for seed in range(2)], str(tmp_path / "policy"), FAST)
+    assert read_info(tmp_path / "policy").provenance["data"]["source"] == "episodes in memory"
+
+
+def test_between_two_looks_it_is_said_how_far_training_is_and_it_can_be_stopped(
+    tmp_path, spec, make_episode, monkeypatch
+):
+    monkeypatch.setattr(bc, "REPORT_S", 0.0)
+    data, heard = tmp_path / "demos", []
+    data.mkdir()
+    record(data, [make_episode(spec, seed=seed, timed=False) for seed in range(3)])
+
+    def progress(update, measured):
+        heard.append((update, bool(measured)))
+        return update < 5
+
+    bundle = run_bc(data, tmp_path / "policy", replace(FAST, updates=1000, validate_every=3), "cpu", progress)
+    looks = [(1, False), (2, False), (3, True), (4, False), (5, False), (5, True)]
+    assert heard == looks
+    training = read_info(bundle).provenance["training"]
+    assert training["updates"] == 5 and np.isfinite(training["validation_error"])
+    assert [line.split(",")[0] for line in (bundle / "training.csv").read_text().splitlines()] == ["update", "3", "5"]
+
+
+class Balancing:
+    """Pushes where the pole falls, and a little towards the middle: 500 of 500 steps."""
+
+    def act(self, observation):
+        place, speed, angle, turn = observation["observation"]
+        return {"action": np.array([float(angle + 0.3 * turn + 0.02 * place + 0.05 * speed > 0.0)])}
+
+
+def test_a_clone_of_an_expert_in_cartpole_reaches_its_return():
+    pytest.importorskip("gymnasium")
+    from imitation_ros.envs.collect import collect
+    from imitation_ros.envs.evaluate import evaluate
+
+    def mean_return(config):
+        return evaluate("CartPole-v1", learn(episodes, config=config, device="cpu"), 5).mean_return
+
+    episodes = collect("CartPole-v1", Balancing(), 5)
+    config = bc.Config(updates=1000, network=NetworkConfig(hidden=(32, 32)))
+    assert evaluate("CartPole-v1", Balancing(), 5).mean_return == 500.0
+    assert mean_return(config) > 450.0  # measured: 500
+    assert mean_return(replace(config, updates=1, validate_every=1)) < 250.0  # measured: 9; so it was learned

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import operator
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -18,9 +19,10 @@ from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 Rows = Mapping[str, Tensor]
 """Name to tensor, (N, ...): the same rows of each."""
-VALIDATION_ROWS = 2048  # at once: images of all held-out ticks, convolved, would fill the memory
+VALIDATION_ROWS = 512  # at once: images of all held-out ticks, convolved, would fill the memory
 Report = Callable[[int, Mapping[str, float]], bool]
-"""Called with the update and what was measured; returns False to stop training early."""
+"""Called with the update and what was measured, every REPORT_S with nothing measured; returns False to stop early."""
+REPORT_S = 1.0  # between two reports: where an update takes a second, nobody waits for a look to see how far it is
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,9 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
         [present[index] for index in part]
         for part in split_episodes(len(present), config.validation_fraction, config.seed)
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        policy = MLPPolicy(data.spec, config.network)
-    learned_from = data.of(training)
-    policy.fit(learned_from.observations, learned_from.labels)
-    policy.to(device)
-    prepared, targets = prepare(policy, learned_from, device)
-    held_out = prepare(policy, data.of(validation), device) if validation else None
+    policy = fitted_policy(data.numbers.of(training), config).to(device)
+    prepared, targets = prepare(policy, data, device)
+    learned, held_out = data.rows(training), data.rows(validation)
 
     optimizer = torch.optim.AdamW(
         policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -112,9 +109,10 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
     generator = torch.Generator().manual_seed(config.seed)
     best_error, best_update, best = math.inf, 0, copy.deepcopy(policy)
 
-    update = 0
+    update, reported_s = 0, time.monotonic()
     for update in range(1, config.updates + 1):
-        rows = torch.randint(len(learned_from), (config.batch_size,), generator=generator).to(device)
+        drawn = torch.randint(len(learned), (config.batch_size,), generator=generator)
+        rows = learned.index_select(0, drawn).to(device)
         losses = policy.losses(rows_of(prepared, rows), rows_of(targets, rows))
         loss = reduce(operator.add, losses.values())
         optimizer.zero_grad()
@@ -122,25 +120,38 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
         optimizer.param_groups[0]["lr"] = learning_rate(config, update)
         optimizer.step()
         torch._foreach_lerp_(averaged_weights, weights, 1.0 - memory(config, update))
-        if update % config.validate_every and update != config.updates:
+        looks = update % config.validate_every == 0 or update == config.updates
+        if not looks and time.monotonic() - reported_s < REPORT_S:
+            continue
+        reported_s = time.monotonic()
+        if not looks and report(update, {}):
             continue
         measured = {f"training/{name}": value.item() for name, value in losses.items()}
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss is {loss.item()} at update {update}. Lower learning_rate, or check the data."
-            )
-        latest = loss.item() if held_out is None else validate(averaged, *held_out, measured)
-        if not math.isfinite(latest):
-            raise TrainingError(
-                f"the validation error is {latest} at update {update}. Lower learning_rate, or check the data."
-            )
-        if latest < best_error or held_out is None:
+        latest = finite(loss.item(), "loss", update)
+        if len(held_out):
+            latest = finite(validate(averaged, prepared, targets, held_out, measured), "validation error", update)
+        if latest < best_error or not len(held_out):
             best_error, best_update, best = latest, update, copy.deepcopy(averaged)
         measured["learning_rate"] = learning_rate(config, update)
         go_on = report(update, measured)
-        if not go_on or update - best_update >= config.patience * config.validate_every:
+        if not looks or not go_on or update - best_update >= config.patience * config.validate_every:
             break
     return Result(best.cpu().eval(), update, best_update, best_error, training, validation)
+
+
+def fitted_policy(numbers: Transitions, config: Config) -> MLPPolicy:
+    """Return an untrained policy of the config's seed whose normalisers fit these rows."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        policy = MLPPolicy(numbers.spec, config.network)
+    policy.fit(numbers.observations, numbers.labels)
+    return policy
+
+
+def finite(value: float, what: str, update: int) -> float:
+    if not math.isfinite(value):
+        raise TrainingError(f"the {what} is {value} at update {update}. Lower learning_rate, or check the data.")
+    return value
 
 
 def learning_rate(config: Config, update: int) -> float:
@@ -166,21 +177,19 @@ def rows_of(tensors: Rows, rows: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def validate(policy: MLPPolicy, prepared: Rows, targets: Rows, measured: dict[str, float]) -> float:
-    """Return the held-out error, and note losses and errors of each field.
+def validate(policy: MLPPolicy, prepared: Rows, targets: Rows, held_out: Tensor, measured: dict[str, float]) -> float:
+    """Return the error on the held-out rows, and note losses and errors of each field.
 
     The error chooses the checkpoint: a likelihood goes on to punish the few confident mistakes long after the
     policy acts no worse.
     """
-    count = len(next(iter(targets.values())))
     sums: dict[str, float] = {}
-    for start in range(0, count, VALIDATION_ROWS):
-        rows = torch.arange(start, min(start + VALIDATION_ROWS, count), device=policy.device)
+    for rows in torch.split(held_out.to(policy.device), VALIDATION_ROWS):
         seen, wanted = rows_of(prepared, rows), rows_of(targets, rows)
         found = {f"validation/{name}": value for name, value in policy.losses(seen, wanted).items()}
         found |= {f"error/{name}": value for name, value in policy.errors(seen, wanted).items()}
         for name, value in found.items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / count
+            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(held_out)
     measured.update(sums)
     measured["validation_error"] = sum(value for name, value in sums.items() if name.startswith("error/"))
     return measured["validation_error"]

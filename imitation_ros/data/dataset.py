@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +51,19 @@ class Transitions:
         """The episodes that have a row at all: not those of which every tick was stale."""
         return [int(index) for index in np.unique(self.episode.numpy())]
 
+    @property
+    def numbers(self) -> Transitions:
+        """The same rows without their images, which are large."""
+        numbers = {field.name: self.observations[field.name] for field in self.spec.observation if not field.is_image}
+        return replace(self, observations=numbers)
+
+    def rows(self, episodes: Sequence[int]) -> Tensor:
+        """Return which rows are of some episodes."""
+        return torch.isin(self.episode, torch.tensor(list(episodes), dtype=self.episode.dtype)).nonzero().flatten()
+
     def of(self, episodes: Sequence[int]) -> Transitions:
-        """Return the rows of some episodes only."""
-        rows = torch.isin(self.episode, torch.tensor(list(episodes), dtype=self.episode.dtype))
+        """Return the rows of some episodes only, as copies."""
+        rows = self.rows(episodes)
         return Transitions(
             self.spec,
             {name: value[rows] for name, value in self.observations.items()},
@@ -130,7 +140,7 @@ def split_episodes(count: int, fraction: float, seed: int) -> tuple[list[int], l
 
 def ranges_of(data: Transitions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the lowest and highest values of each observation field that is no image, (width,) each."""
-    numbers = {f.name: data.observations[f.name] for f in data.spec.observation if not f.is_image}
+    numbers = data.numbers.observations
     return {name: (value.amin(0).numpy(), value.amax(0).numpy()) for name, value in numbers.items()}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imitation_ros.data.checks import check_finite, check_values
 from imitation_ros.data.images import EncodedImages, images_of
 from imitation_ros.errors import DataError
 from imitation_ros.robot.field import Field
@@ -199,8 +200,12 @@ def episode_from_arrays(
         rewards: of each action, (T,); None where nobody gave any.
 
     Raises:
-        DataError: a field is missing, is not of numbers, or has too few or too many rows.
+        DataError: a field is missing, is not of finite numbers, has too few or too many rows, or a value that is
+            none of its categories.
     """
+    for kind, arrays in (("observations", observations), ("actions", actions)):
+        if not isinstance(arrays, Mapping):
+            raise DataError(f"{kind} is a {type(arrays).__name__}; give rows by the names of fields: {{name: rows}}.")
     labels = {name: as_rows(values, name, spec.action) for name, values in actions.items()}
     observed = {name: as_rows(values, name, spec.observation) for name, values in observations.items()}
     steps = len(next(iter(labels.values()), ()))
@@ -210,21 +215,35 @@ def episode_from_arrays(
             f"observation {short[0]!r} has {steps} rows, and so have the actions; T actions need T + 1 observations. "
             f"Add the one after the last action, or leave the last action out (actions[:-1])."
         )
-    given = None if rewards is None else np.asarray(rewards, dtype=np.float32)
-    return Episode(spec, observed, labels, labels, rewards=given, terminated=terminated, success=success)
+    given = None if rewards is None else as_numbers(rewards, "rewards").astype(np.float32)
+    episode = Episode(spec, observed, labels, labels, rewards=given, terminated=terminated, success=success)
+    check_values(episode, "the arrays")
+    if given is not None:
+        check_finite(given, "the arrays: rewards")
+    return episode
 
 
 def as_rows(values: Any, name: str, fields: Sequence[Field]) -> Any:
     """Return values as an episode holds them; a field that the spec lacks is refused later, by name."""
     if isinstance(values, EncodedImages):
         return values
+    array = as_numbers(values, name)
+    chosen = next((item for item in fields if item.name == name), None)
+    if chosen is None or chosen.is_image:
+        return array
+    rows = array[:, None] if array.ndim == 1 and chosen.width == 1 else array
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, which is refused
+        return rows.astype(np.float32)
+
+
+def as_numbers(values: Any, name: str) -> Array:
+    """Return values as an array of numbers."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{name!r} has masked numbers, and none is invented for them. Leave such rows out.")
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of different lengths
         raise DataError(f"{name!r} should be rows of numbers: {error}") from None
     if array.dtype.kind not in "fiub" or array.ndim == 0:
         raise DataError(f"{name!r} is {values!r:.60}; it should be rows of numbers.")
-    chosen = next((item for item in fields if item.name == name), None)
-    if chosen is None or chosen.is_image:
-        return array
-    return (array[:, None] if array.ndim == 1 and chosen.width == 1 else array).astype(np.float32)
+    return array

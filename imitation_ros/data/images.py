@@ -59,6 +59,8 @@ class EncodedImages:
         return len(self.jpegs)
 
     def __getitem__(self, index: Any) -> Array:
+        if isinstance(index, tuple):  # into the pixels, too
+            return np.asarray(self[:][index])
         chosen = np.arange(len(self))[index]
         if chosen.ndim == 0:
             return self.pixels(int(chosen))
@@ -92,7 +94,17 @@ def as_stored(value: Array, field: Field) -> Array:
 
 
 def images_of(values: Sequence[Array], field: Field) -> Images:
-    """Return image values of a field as an episode holds them: pixels, or JPEG bytes where some came as such."""
+    """Return image values of a field as an episode holds them: pixels, or JPEG bytes where some came as such.
+
+    Raises:
+        DataError: a value is neither bytes nor pixels of the field's size.
+    """
+    for value in values:
+        if value.dtype != np.uint8 or value.shape not in ((value.size,), field.row_shape):
+            raise DataError(
+                f"an image of {field.name!r} is {value.dtype} of shape {value.shape}; it should be uint8, 0 to 255, "
+                f"of shape {field.row_shape}, or the bytes of a JPEG."
+            )
     if any(value.ndim == 1 for value in values):
         return EncodedImages([encoded(value, field) for value in values], field)
     pixels = np.empty((len(values), *field.row_shape), np.uint8)

@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from imitation_ros.errors import BundleError, SpecError
+from imitation_ros.errors import BundleError, MessageError, SpecError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages.images import decoded
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
@@ -136,7 +136,8 @@ class OnnxPolicy:
         BundleError: the network does not load, or its inputs and outputs are not those of the spec.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: str | Path, threads: int = 1) -> None:
+        folder = Path(folder)
         self.folder, self.threads = folder, threads
         self.info = read_info(folder)
         self.spec = self.info.spec
@@ -162,13 +163,29 @@ class OnnxPolicy:
             raise BundleError(f"{path} has {shapes}; the spec beside it says {expected}. Export the policy again.")
 
     def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
-        """Return field name to action, (width,), physical; float32 as the network computes it."""
-        batch = {field.name: as_input(observation[field.name], field)[None] for field in self.spec.observation}
+        """Return field name to action, (width,), physical; float32 as the network computes it.
+
+        Raises:
+            MessageError: the observation lacks a field, or a value has another shape than its field.
+        """
+        batch = {field.name: as_input(observation, field)[None] for field in self.spec.observation}
         actions = self.session.run(self.outputs, batch)
         return {name: action[0] for name, action in zip(self.outputs, actions, strict=True)}
 
 
-def as_input(value: Array, field: Field) -> Array:
-    """Return an observation as a network takes it: float32 numbers, or the pixels of an image."""
-    pixels = decoded(np.asarray(value), field) if field.is_image else value
-    return np.ascontiguousarray(pixels, dtype=field.dtype)
+def as_input(values: Mapping[str, Array], field: Field) -> Array:
+    """Return a field's value as a network takes it: float32 numbers, or the pixels of an image.
+
+    Raises:
+        MessageError: there is none, or it is not what the field says.
+    """
+    if field.name not in values:
+        raise MessageError(f"{field.name!r} is missing; there are {', '.join(values) or 'no fields'}.")
+    value = np.asarray(values[field.name])
+    value = decoded(value, field) if field.is_image else value
+    if value.shape != field.row_shape or (field.is_image and value.dtype != np.uint8):
+        raise MessageError(
+            f"{field.name!r} is {value.dtype} of shape {value.shape}; it should be {field.dtype} of shape "
+            f"{field.row_shape}, as the spec says."
+        )
+    return np.ascontiguousarray(value, dtype=field.dtype)

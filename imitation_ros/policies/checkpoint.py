@@ -93,18 +93,27 @@ def export_onnx(policy: MLPPolicy, path: Path) -> None:
         warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's to mend
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        torch.onnx.export(
+        program = torch.onnx.export(
             InFieldOrder(policy),
             example,
-            str(path),
             input_names=names,
             output_names=[field.name for field in policy.spec.action],
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
+        assert program is not None  # as ever with dynamo
+        rename_inner(program.model.graph)
+        program.save(str(path), external_data=False)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def rename_inner(graph: Any) -> None:
+    """Give what is neither input nor output a name that no field can have: torch calls them `linear`, `relu`, ...."""
+    outer = {id(value) for value in (*graph.inputs, *graph.outputs)}
+    inner = [value for node in graph for value in node.outputs if id(value) not in outer]
+    for index, value in enumerate(inner):
+        value.name = f"inner.{index}"
 
 
 def onnx_difference(policy: MLPPolicy, exported: OnnxPolicy, samples: Mapping[str, Array]) -> float:
@@ -120,12 +129,13 @@ def onnx_difference(policy: MLPPolicy, exported: OnnxPolicy, samples: Mapping[st
     return worst
 
 
-def load_policy(folder: Path) -> MLPPolicy:
+def load_policy(folder: str | Path) -> MLPPolicy:
     """Return the bundle's policy for torch, to train on or to run without onnxruntime.
 
     Raises:
         BundleError: missing, broken, or of another kind of network.
     """
+    folder = Path(folder)
     info = read_info(folder)
     network = dict(info.network)
     if network.pop("kind", None) != "mlp":

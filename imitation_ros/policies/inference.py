@@ -122,7 +122,7 @@ class InferenceProcess:
 
 
 def pack(fields: Sequence[Field], values: Mapping[str, Array]) -> bytes:
-    return b"".join(as_input(values[field.name], field).tobytes() for field in fields)
+    return b"".join(as_input(values, field).tobytes() for field in fields)
 
 
 def unpack(fields: Sequence[Field], data: bytes) -> dict[str, Array]:

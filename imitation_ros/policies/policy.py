@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from imitation_ros.errors import SpecError
 from imitation_ros.policies.bundle import as_input
 from imitation_ros.policies.heads import CONTINUOUS, BinaryHead, CategoryHead, DeterministicHead, GaussianHead, Head
-from imitation_ros.policies.networks import ObservationEncoder, mlp
+from imitation_ros.policies.networks import ObservationEncoder, mlp, module_name
 from imitation_ros.policies.normalizer import Normalizer
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
@@ -81,23 +81,24 @@ class MLPPolicy(nn.Module):
         self.encoder = ObservationEncoder(spec, config.relative_positions)
         self.trunk = mlp(self.encoder.width, config.hidden)
         last = config.hidden[-1]
+        self.chosen = [field.name for field in spec.action]
         self.heads = nn.ModuleDict()
         self.normalizers = nn.ModuleDict()
         for field in spec.action:
-            self.heads[field.name] = head_for(field, config, last)
-            self.normalizers[field.name] = Normalizer(field.width, clip=None)
+            self.heads[module_name(field.name)] = head_for(field, config, last)
+            self.normalizers[module_name(field.name)] = Normalizer(field.width, clip=None)
             if field.kind != "continuous":  # 0 means the low end, and 1 the other or the next: known, not fitted
-                low, high = (torch.from_numpy(end).float() for end in field.scale)
+                low, high = (torch.tensor(end, dtype=torch.float32) for end in field.scale)
                 self.normalizer(field.name).mean.copy_(low)
                 self.normalizer(field.name).std.copy_(high - low if field.kind == "binary" else torch.ones(1))
 
     def head(self, name: str) -> Head:
-        head = self.heads[name]
+        head = self.heads[module_name(name)]
         assert isinstance(head, Head)
         return head
 
     def normalizer(self, name: str) -> Normalizer:
-        normalizer = self.normalizers[name]
+        normalizer = self.normalizers[module_name(name)]
         assert isinstance(normalizer, Normalizer)
         return normalizer
 
@@ -128,21 +129,21 @@ class MLPPolicy(nn.Module):
             prepared: observations as `encoder.prepare` returns them.
         """
         hidden = self.trunk(self.encoder.join(prepared))
-        return {name: self.head(name).loss(self.head(name)(hidden), targets[name]) for name in self.heads}
+        return {name: self.head(name).loss(self.head(name)(hidden), targets[name]) for name in self.chosen}
 
     def errors(self, prepared: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return how far each action field's mode is off, a scalar: what robots feel, unlike a likelihood."""
         hidden = self.trunk(self.encoder.join(prepared))
-        return {name: self.head(name).error(self.head(name)(hidden), targets[name]) for name in self.heads}
+        return {name: self.head(name).error(self.head(name)(hidden), targets[name]) for name in self.chosen}
 
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the most likely action per field, (B, A), in physical units."""
         hidden = self.trunk(self.encoder(observation))
         return {
-            name: self.normalizer(name).invert(self.head(name).mode(self.head(name)(hidden))) for name in self.heads
+            name: self.normalizer(name).invert(self.head(name).mode(self.head(name)(hidden))) for name in self.chosen
         }
 
     @torch.no_grad()
     def act(self, observation: Mapping[str, Array]) -> dict[str, Array]:
-        batch = {f.name: torch.from_numpy(as_input(observation[f.name], f))[None] for f in self.spec.observation}
+        batch = {f.name: torch.from_numpy(as_input(observation, f))[None] for f in self.spec.observation}
         return {name: action[0].numpy() for name, action in self(batch).items()}

@@ -14,15 +14,20 @@ from numpy.typing import NDArray
 
 from imitation_ros.errors import SpecError
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.spec import RobotSpec
+from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
 ENDLESS = 1e15  # some environments write the largest float32 for infinity
 ARRAY, NUMBER, IMAGE = "std_msgs/msg/Float64MultiArray", "std_msgs/msg/Float64", "sensor_msgs/msg/Image"
 
 
 def plain_spec(name: str, observation: Sequence[Field], action: Sequence[Field], rate_hz: float) -> RobotSpec:
-    """Return a spec of plain fields; see array_field, category_field and image_field."""
-    return RobotSpec(name=name, robot=name, rate_hz=rate_hz, observation=tuple(observation), action=tuple(action))
+    """Return a spec of plain fields; see array_field, category_field and image_field.
+
+    Raises:
+        SpecError: two fields have one name, or a number is none: what a file of it could not be read back with.
+    """
+    spec = RobotSpec(name=name, robot=name, rate_hz=rate_hz, observation=tuple(observation), action=tuple(action))
+    return spec_from_yaml(spec.to_yaml(), f"the spec of {name!r}")
 
 
 def array_field(
@@ -68,9 +73,11 @@ def category_field(name: str, first: int, count: int) -> Field:
         scale_high=high)  # fmt: skip
 
 
-def image_field(name: str, shape: tuple[int, int, int]) -> Field:
-    """Return a field of pixels: height, width, channels."""
-    return Field(name=plain_name(name), topic=plain_name(name), type=IMAGE, names=(), kind="image", shape=shape)
+def image_field(name: str, shape: tuple[int, int, int], storage: str = "jpeg") -> Field:
+    """Return a field of pixels: height, width, channels; `storage` is jpeg or raw."""
+    return Field(
+        name=plain_name(name), topic=plain_name(name), type=IMAGE, names=(), kind="image", shape=shape,
+        storage=storage)  # fmt: skip
 
 
 def plain_name(name: str) -> str:
@@ -84,14 +91,23 @@ def spec_from_arrays(
 ) -> RobotSpec:
     """Return a spec for arrays of one's own: field name to rows, (N, width) or (N,), of all episodes or of one.
 
-    An action's scale is the range it has in these rows, so give all of them, or those that span it.
+    An action's scale is the range it has in these rows, so give all of them, or those that span it. An observation
+    of uint8, (N, height, width, 1 or 3), is of images. What chooses among categories has a `category_field`.
     """
-    sees = [array_field(field, width_of(field, rows)) for field, rows in observations.items()]
+    sees = [observed_field(field, np.asarray(rows)) for field, rows in observations.items()]
     does = []
     for field, rows in actions.items():
         table = np.asarray(rows, dtype=np.float64).reshape(len(rows), width_of(field, rows))
+        if not np.isfinite(table).all():
+            raise SpecError(f"{field!r} holds nan or inf, which is no action. Leave such rows out.")
         does.append(array_field(field, table.shape[1], table.min(axis=0).tolist(), table.max(axis=0).tolist()))
     return plain_spec(name, sees, does, rate_hz)
+
+
+def observed_field(name: str, rows: NDArray[np.generic]) -> Field:
+    if rows.dtype == np.uint8 and rows.ndim == 4 and rows.shape[3] in (1, 3):
+        return image_field(name, (rows.shape[1], rows.shape[2], rows.shape[3]))
+    return array_field(name, width_of(name, rows))
 
 
 def width_of(name: str, rows: NDArray[np.generic]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -114,7 +115,8 @@ def test_training_stops_when_the_held_out_error_no_longer_falls():
     assert result.updates - result.best_update == 4 * 50
 
 
-def test_training_can_be_stopped_from_outside():
+def test_training_can_be_stopped_from_outside(monkeypatch):
+    monkeypatch.setattr(bc, "REPORT_S", math.inf)  # on a busy machine it would speak before the first look
     looks = []
     result = bc.train(linear_expert(), FAST, lambda update, measured: bool(looks.append(update)))
     assert looks == [250] and result.updates == 250
@@ -209,6 +211,17 @@ def test_bc_finds_a_spot_in_an_image():
     result = bc.train(data, bc.Config(updates=250, batch_size=64, validate_every=250, threads=1), quiet)
     errors = [np.abs(result.policy.act({"camera": pixels[i]})["place"] - labels[i].numpy()).max() for i in range(400)]
     assert np.median(errors) < 0.15  # measured: 0.05
+
+
+def test_images_are_not_copied_for_training_and_validation(monkeypatch):
+    """They may fill half of the memory."""
+    spec = plain_spec("seen", [image_field("camera", (24, 24, 1))], [array_field("place", 1, [-1], [1])], 10.0)
+    pixels = torch.zeros(40, 24, 24, 1, dtype=torch.uint8)
+    data = Transitions(spec, {"camera": pixels}, {"place": torch.rand(40, 1)}, torch.arange(40) // 10)
+    held, prepare = [], bc.prepare
+    monkeypatch.setattr(bc, "prepare", lambda *given: held.append(prepare(*given)) or held[-1])
+    bc.train(data, dataclasses.replace(FAST, updates=1), quiet)
+    assert [observed["camera pixels"].data_ptr() for observed, _ in held] == [pixels.data_ptr()]
 
 
 def test_bc_learns_a_choice():

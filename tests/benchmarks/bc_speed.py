@@ -13,6 +13,7 @@ for the layers' inputs (the observation needs none). They are timed in the same 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from statistics import median
 
 import torch
@@ -87,8 +88,9 @@ def updates_per_s(data: Transitions, hidden: int, batch: int, updates: int) -> f
     """Return the speed between two looks of a real training run: the first look ends the warm-up."""
     looks_s: list[float] = []
 
-    def look(update: int, measured: object) -> bool:
-        looks_s.append(time.process_time())
+    def look(update: int, measured: Mapping[str, float]) -> bool:
+        if measured:
+            looks_s.append(time.process_time())
         return len(looks_s) < 2
 
     network = NetworkConfig(hidden=(hidden, hidden), head="gaussian")

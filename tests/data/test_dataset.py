@@ -26,6 +26,7 @@ from imitation_ros.data.hdf5 import write_episode
 from imitation_ros.data.load import load_episodes
 from imitation_ros.data.memory import free_bytes
 from imitation_ros.errors import DataError
+from imitation_ros.robot.plain import category_field, plain_spec
 from imitation_ros.robot.spec import spec_from_yaml
 
 
@@ -82,6 +83,20 @@ def test_a_number_that_is_none_is_named_with_file_field_and_tick(tmp_path, spec,
     write_episode(tmp_path / "odd.hdf5", episode)
     with pytest.raises(DataError, match=rf"odd\.hdf5: {word} '{name}' holds {bad} at tick 3 \([23] such numbers\)"):
         load_episodes(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["observations", "actions"])
+def test_a_category_that_its_field_does_not_have_is_named_with_file_field_and_tick(tmp_path, make_episode, kind):
+    spec = plain_spec("choice", [category_field("mode", 0, 3)], [category_field("gear", 0, 3)], 10.0)
+    same = {name: np.ones((5, 1), np.float32) for name in ("mode", "gear")}
+    observations, actions = {"mode": same["mode"]}, {"gear": same["gear"][:4].copy()}
+    episode = make_episode(
+        spec, steps=4, observations=observations, actions=actions, executed={"gear": same["gear"][:4]}
+    )
+    next(iter(getattr(episode, kind).values()))[3] = 7
+    write_episode(tmp_path / "odd.hdf5", episode)
+    with pytest.raises(DataError, match=r"odd\.hdf5: (obs 'mode'|actions 'gear') holds 7 at tick 3 .* from 0 to 2"):
+        load_episodes(str(tmp_path))
 
 
 def test_steps_become_rows_of_what_was_seen_and_what_the_expert_chose(spec, make_episode):

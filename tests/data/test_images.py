@@ -62,6 +62,12 @@ def test_encoded_images_have_the_shape_of_their_pixels_and_the_bytes_of_their_jp
     assert np.asarray(encoded_images, dtype=np.float32).dtype == np.float32
 
 
+@pytest.mark.parametrize("index", [(..., 0), (2, 3), (slice(1, 3), 0, slice(4)), (None, 1)])
+def test_an_index_into_the_pixels_is_one_into_the_array(wrist, pixels, index):
+    encoded_images = EncodedImages([encoded(image, wrist) for image in pixels], wrist)
+    np.testing.assert_array_equal(encoded_images[index], np.asarray(encoded_images)[index])
+
+
 def test_one_index_decodes_one_image(wrist, pixels, monkeypatch):
     looked_at = []
     monkeypatch.setattr(images, "decoded", lambda value, field: looked_at.append(1) or decoded(value, field))
@@ -97,6 +103,17 @@ def test_images_of_another_shape_or_type_are_refused(camera_spec, make_episode):
         replace(episode, observations={**episode.observations, "wrist": np.zeros((3, 32, 24, 3), np.uint8)})
     with pytest.raises(DataError, match=r"'wrist' holds float32; pixels are uint8"):
         replace(episode, observations={**episode.observations, "wrist": np.zeros((3, 24, 32, 3), np.float32)})
+
+
+def test_images_of_another_shape_or_type_are_refused_by_a_builder(camera_spec, make_episode):
+    """A copy into pixels would broadcast a grey picture, and turn brightness from 0 to 1 into black."""
+    episode = make_episode(camera_spec, steps=0, timed=False)
+    first = {name: values[0] for name, values in episode.observations.items()}
+    for bad in (np.zeros((24, 32, 1), np.uint8), np.full((24, 32, 3), 0.5)):
+        builder = EpisodeBuilder(camera_spec)
+        builder.add_observation({**first, "wrist": bad})
+        with pytest.raises(DataError, match=r"an image of 'wrist' is .*; it should be uint8, 0 to 255, of shape"):
+            builder.build()
 
 
 # in files

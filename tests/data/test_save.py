@@ -12,6 +12,7 @@ from imitation_ros.data.hdf5 import read_episodes, write_episode, write_episodes
 from imitation_ros.data.load import load_episodes
 from imitation_ros.data.save import save_episodes
 from imitation_ros.errors import DataError, RecordingError
+from imitation_ros.robot.plain import array_field, category_field, plain_spec
 from imitation_ros.robot.spec import spec_from_yaml
 
 
@@ -74,14 +75,59 @@ def test_images_are_arrays_too(camera_spec):
     assert episode_from_arrays(camera_spec, observations, actions).observations["wrist"].dtype == np.uint8
 
 
+@pytest.mark.parametrize("bad", [np.nan, -np.inf, 1e39])  # the last is too large for float32
+def test_numbers_that_are_none_are_refused_by_name_and_tick(spec, bad):
+    observations, actions = arrays(spec)
+    observations["tool"][2, 1] = bad
+    with pytest.raises(DataError, match=r"the arrays: obs 'tool' holds -?(nan|inf) at tick 2"):
+        episode_from_arrays(spec, observations, actions)
+
+
+@pytest.mark.parametrize("bad", [-1, 4, 0.5])
+def test_a_label_that_is_no_category_is_refused_with_those_there_are(bad):
+    spec = plain_spec("choice", [array_field("state", 1)], [category_field("gear", 0, 4)], 10.0)
+    gears = [0, 1, bad, 3]
+    with pytest.raises(DataError, match=rf"actions 'gear' holds {bad} at tick 2 .* whole numbers from 0 to 3"):
+        episode_from_arrays(spec, {"state": np.zeros(5)}, {"gear": gears})
+
+
+def test_arrays_without_the_names_of_their_fields_are_refused(spec):
+    observations, actions = arrays(spec)
+    with pytest.raises(DataError, match="actions is a ndarray; give rows by the names of fields"):
+        episode_from_arrays(spec, observations, actions["velocity"])
+
+
+@pytest.mark.parametrize("rewards", [["good"] * 4, [None] * 4, [[1.0], [1.0, 2.0]], 3.0])
+def test_rewards_that_are_no_numbers_are_refused(spec, rewards):
+    with pytest.raises(DataError, match=r"'rewards' .*rows of numbers"):
+        episode_from_arrays(spec, *arrays(spec), rewards=rewards)
+
+
+def test_what_is_masked_is_not_taken_for_a_number(spec):
+    observations, actions = arrays(spec)
+    observations["tool"] = np.ma.masked_less(observations["tool"], 5.0)
+    with pytest.raises(DataError, match="'tool' has masked numbers, and none is invented"):
+        episode_from_arrays(spec, observations, actions)
+    with pytest.raises(DataError, match="rewards holds nan at tick 3"):
+        episode_from_arrays(spec, *arrays(spec), rewards=[0.0, 1.0, 2.0, np.nan])
+
+
+def test_images_of_floats_are_refused(camera_spec):
+    observations, actions = arrays(camera_spec)
+    observations["wrist"] = np.zeros((5, 24, 32, 3))
+    observations["front"] = np.zeros((5, 12, 16, 1), np.uint8)
+    with pytest.raises(DataError, match=r"'wrist' holds float64; pixels are uint8, 0 to 255"):
+        episode_from_arrays(camera_spec, observations, actions)
+
+
 # to the disk
 
 
-@pytest.mark.parametrize("name", ["mine", "deep/mine", "mine.hdf5", "deep/mine.hdf5"])
+@pytest.mark.parametrize("name", ["mine", "deep/mine", "mine.hdf5", "deep/mine.hdf5", "mine.h5"])
 def test_episodes_are_saved_as_a_folder_or_a_file_and_come_back(tmp_path, spec, make_episode, name):
     episodes = [make_episode(spec, steps=seed + 1, seed=seed) for seed in range(3)]
     dataset = save_episodes(tmp_path / name, episodes)
-    assert len(dataset_files(dataset)) == (1 if name.endswith(".hdf5") else 3)
+    assert len(dataset_files(dataset)) == (1 if "." in name else 3)
     back = load_episodes(dataset)
     assert [episode.attributes["seed"] for episode in back] == [0, 1, 2]
     for mine, theirs in zip(episodes, back, strict=True):
@@ -107,9 +153,16 @@ def test_what_cannot_be_written_leaves_no_file(tmp_path, spec, tiny_yaml, make_e
     other = spec_from_yaml(tiny_yaml.replace("unit: rad", "unit: deg"), "other.yaml")
     with pytest.raises(DataError, match=r"episodes 0 and 1 mean different things: joints\.unit: rad != deg"):
         write_episodes(tmp_path / "packed.hdf5", [make_episode(spec), make_episode(other)])
-    with pytest.raises(DataError, match="there is no episode to write"):
-        write_episodes(tmp_path / "packed.hdf5", [])
+    for name in ("packed.hdf5", "folder"):
+        with pytest.raises(DataError, match="there is no episode to write"):
+            save_episodes(tmp_path / name, [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_meanings_are_not_saved_into_one_folder(tmp_path, spec, tiny_yaml, make_episode):
+    other = spec_from_yaml(tiny_yaml.replace("unit: rad", "unit: deg"), "other.yaml")
+    with pytest.raises(DataError, match=r"episodes 0 and 1 mean different things: joints\.unit: rad != deg"):
+        save_episodes(tmp_path / "folder", [make_episode(spec), make_episode(other)])
 
 
 # executed actions that are the labels

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imitation_ros.errors import SpecError
+from imitation_ros.errors import MessageError, SpecError
 from imitation_ros.policies.bundle import OnnxPolicy
 from imitation_ros.policies.checkpoint import load_policy, save_bundle
 from imitation_ros.policies.heads import BinaryHead, DeterministicHead, GaussianHead
@@ -196,3 +199,67 @@ def test_keypoints_follow_a_bright_spot():
     pixels[1, 50:56, 50:56] = 255
     first, second = encoder(pixels)[:, :2]
     assert (first < -0.5).all() and (second > 0.5).all()
+
+
+def test_a_network_of_larger_images_sees_their_means_and_its_onnx_computes_the_same(tmp_path):
+    torch.manual_seed(0)
+    spec = plain_spec("large", [image_field("camera", (200, 301, 3))], [array_field("speed", 1, [-1.0], [1.0])], 10.0)
+    policy = MLPPolicy(spec, NetworkConfig(hidden=(16,))).eval()
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (70, 200, 301, 3), generator=generator, dtype=torch.uint8)
+    reduced = policy.encoder.prepare({"camera": pixels})["camera pixels"]
+    assert reduced.shape == (70, 100, 150, 3) and reduced.dtype == torch.uint8
+    whole = pixels[:, :200, :300].float().reshape(70, 100, 2, 150, 2, 3).mean(dim=(2, 4))
+    assert (reduced - whole).abs().max() <= 0.5
+    save_bundle(tmp_path / "policy", policy, {}, {}, {"camera": pixels[:5].numpy()})  # refuses a difference
+
+
+WORDS = ("values", "keys", "type", "training", "pop", "linear", "forward")
+
+
+def test_a_field_may_be_called_as_torchs_modules_call_something_of_their_own(tmp_path):
+    torch.manual_seed(0)
+    seen = [image_field(name, (16, 16, 1)) for name in WORDS]
+    chosen = [array_field(name, 2, [-1.0] * 2, [1.0] * 2) for name in ("items", "update", "half", "relu")]
+    spec = plain_spec("words", seen, chosen, 10.0)
+    policy = MLPPolicy(spec, NetworkConfig(hidden=(8,))).eval()
+    samples = {name: np.full((2, 16, 16, 1), 7, np.uint8) for name in WORDS}
+    bundle = save_bundle(tmp_path / "policy", policy, {}, {}, samples)
+    action = OnnxPolicy(str(bundle)).act({name: values[0] for name, values in samples.items()})
+    np.testing.assert_allclose(action["items"], load_policy(str(bundle)).act(
+        {name: values[0] for name, values in samples.items()})["items"], atol=1e-5)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "words"),
+    [
+        ("camera", np.full((30, 41, 3), 0.5), r"'camera' is float64 .*; it should be uint8 of shape \(30, 41, 3\)"),
+        ("camera", np.zeros((41, 30, 3), np.uint8), r"'camera' is uint8 of shape \(41, 30, 3\)"),
+        ("state", np.zeros((1, 4)), r"'state' is float64 of shape \(1, 4\); it should be float32 of shape \(4,\)"),
+        ("state", None, "'state' is missing; there are camera, mode"),
+    ],
+)
+def test_an_observation_that_is_not_what_the_spec_says_is_refused_in_words(name, bad, words):
+    policy = MLPPolicy(SEEN, NetworkConfig(hidden=(8,))).eval()
+    observation = {key: value[0].numpy() for key, value in seen_rows(1).items()} | {name: bad}
+    if bad is None:
+        del observation[name]
+    with pytest.raises(MessageError, match=words):
+        policy.act(observation)
+
+
+def test_a_policy_of_a_gripper_is_made_without_a_warning():
+    code = (
+        "import torch, warnings; torch.set_warn_always(True); warnings.simplefilter('error');"
+        "from imitation_ros.policies.policy import MLPPolicy, NetworkConfig;"
+        "from imitation_ros.robot.spec import load_spec; MLPPolicy(load_spec('panda_pick_place'), NetworkConfig())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_policy_of_pixels_alone_is_all_on_its_device():
+    spec = plain_spec("seen", [image_field("camera", (8, 8, 1))], [array_field("speed", 1, [-1.0], [1.0])], 10.0)
+    encoder = ObservationEncoder(spec, relative_positions=True).to("meta")
+    pixels = torch.zeros(2, 8, 8, 1, dtype=torch.uint8, device="meta")
+    assert encoder({"camera": pixels}).device.type == "meta"

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from imitation_ros.data.checks import check_same_meaning
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.hdf5.layout import JPEG_BYTES, Array, PartFile, end_demo, observation_name, unit_actions
 from imitation_ros.data.images import EncodedImages, as_stored
@@ -35,12 +36,8 @@ def write_episodes(path: Path, episodes: Iterable[Episode]) -> Path:
     file, steps = PartFile(path, first.spec), 0
     try:
         for index, episode in enumerate(chain([first], remaining)):
-            differences = [] if episode.spec is first.spec else first.spec.differences(episode.spec)
-            if differences:
-                raise DataError(
-                    f"episodes 0 and {index} mean different things: {'; '.join(differences[:5])}. Write them into "
-                    f"files of their own."
-                )
+            names = f"episodes 0 and {index}"
+            check_same_meaning(first.spec, episode.spec, names, "Write them into files of their own.")
             write_demo(file.demo(index, episode.attributes), episode)
             steps += episode.steps
         return file.publish(steps)
