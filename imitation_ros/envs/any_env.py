@@ -48,6 +48,10 @@ class AnyEnv:
     def success(self) -> bool | None:
         return self.succeeded
 
+    @property
+    def drawn(self) -> Mapping[str, float]:
+        return {}
+
     def begin(self, seed: int, purpose: str, start: int) -> dict[str, NDArray[Any]]:
         """Begin a start of a purpose; see Environment."""
         own_seed = int(start_sequence(seed, purpose, start).generate_state(1)[0])
@@ -93,4 +97,7 @@ def rate_hz(env: gymnasium.Env[Any, Any]) -> float:
 
 def spec_from_env(env: gymnasium.Env[Any, Any] | str) -> RobotSpec:
     """Return the robot spec of an environment of gymnasium's, or of the id of one."""
-    return AnyEnv(env).robot_spec
+    opened = AnyEnv(env)
+    if isinstance(env, str):
+        opened.close()
+    return opened.robot_spec

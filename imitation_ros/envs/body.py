@@ -85,7 +85,9 @@ def create(bullet: Bullet, body: Body, position: list[float]) -> int:
     """Return the id of a new body."""
     create_body = {"socket": create_socket, "cylinder": create_cylinder}.get(body.shape, create_shape)
     seen, touched = create_body(bullet, body)
-    created = int(bullet.createMultiBody(body.mass_kg, touched, seen, position))
+    # what stands still is quicker as a plain rigid body; an object as one would not give the same bits after a reset
+    rigid = body.mass_kg == 0.0
+    created = int(bullet.createMultiBody(body.mass_kg, touched, seen, position, useMaximalCoordinates=rigid))
     bullet.changeDynamics(created, -1, lateralFriction=body.friction)
     return created
 

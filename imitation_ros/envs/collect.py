@@ -138,6 +138,7 @@ def run_episode(env: Environment, policy: Acts, start: int, seed: int, purpose: 
         "purpose": purpose,
         "start": start,
         "ended_by": "task" if outcome.terminated else "time limit",
+        **{f"drawn {name}": number for name, number in env.drawn.items()},
     }
     return builder.build(terminated=outcome.terminated, success=env.success, attributes=attributes)
 

@@ -37,12 +37,16 @@ class Environment(Protocol):
 
     Attributes:
         success: whether the running episode has succeeded; None where the task does not say.
+        drawn: what randomisation drew for the running episode, `cube.mass_kg` to number.
     """
 
     robot_spec: RobotSpec
 
     @property
     def success(self) -> bool | None: ...
+
+    @property
+    def drawn(self) -> Mapping[str, float]: ...
 
     def begin(self, seed: int, purpose: str, start: int) -> Mapping[str, NDArray[Any]]:
         """Begin start `start` of a purpose under a seed, whatever ran before; return the first observation."""

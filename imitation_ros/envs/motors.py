@@ -47,6 +47,7 @@ class Motors:
                 f"{spec.name}: the actions {' and '.join(moving)} both move the arm. The simulator has one at a time."
             )
         joints = {field.name: field.names for field in self.fields if field.type in JOINTS}
+        self.twists = {field.name: twist_places(field) for field in self.fields if field.type in TWISTS}
         self.order = {name: [names.index(joint) for joint in self.arm] for name, names in joints.items()}
 
     def check(self, field: Field) -> None:
@@ -102,7 +103,7 @@ class Motors:
                 continue
             driven = True
             if field.type in TWISTS:
-                world.robot.drive_velocity(world.joint_velocity(*split_twist(field, values)))
+                world.robot.drive_velocity(world.joint_velocity(*self.split_twist(field, values)))
             elif field.quantity == "velocity":
                 world.robot.drive_velocity(values[self.order[field.name]])
             else:
@@ -111,12 +112,18 @@ class Motors:
             world.robot.drive_velocity(np.zeros(len(self.arm)))
         world.drive_fingers(width_m)
 
+    def split_twist(self, field: Field, values: Array) -> tuple[Array, Array | None]:
+        """Return linear [m/s] and angular [rad/s]; None where the field has no angular part: hold the orientation."""
+        places, turns = self.twists[field.name]
+        twist = np.zeros(6)
+        twist[places] = values
+        return twist[:3], twist[3:] if turns else None
 
-def split_twist(field: Field, values: Array) -> tuple[Array, Array | None]:
-    """Return linear [m/s] and angular [rad/s]; None where the field has no angular part: hold the orientation."""
-    parts = {"linear": np.zeros(3), "angular": np.zeros(3)}
-    for name, value in zip(field.names, values.tolist(), strict=True):
-        part, axis = name.split(".")
-        parts[part]["xyz".index(axis)] = value
-    turns = any(name.startswith("angular") for name in field.names)
-    return parts["linear"], parts["angular"] if turns else None
+
+def twist_places(field: Field) -> tuple[list[int], bool]:
+    """Return where a field's numbers are in a twist, linear before angular, and whether it has an angular part."""
+    places = [
+        ("linear", "angular").index(part) * 3 + "xyz".index(axis)
+        for part, axis in (name.split(".") for name in field.names)
+    ]
+    return places, max(places) >= 3

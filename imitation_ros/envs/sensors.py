@@ -16,7 +16,7 @@ from imitation_ros.envs.scene import Scene
 from imitation_ros.envs.world import World
 from imitation_ros.errors import SpecError, did_you_mean
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.rotations import ROTATIONS, quaternion_to_matrix
+from imitation_ros.robot.rotations import ROTATIONS
 from imitation_ros.robot.spec import RobotSpec
 
 Array = NDArray[Any]
@@ -110,11 +110,10 @@ def reader(field: Field, scene: Scene) -> Callable[[World], Array]:
     if field.type in POSES:
         return pose_reader(field, scene)
     if field.type in JOINTS:
-        index = ("position", "velocity", "effort").index(field.quantity)
-        return lambda world: world.joint_state(field.names)[index]
+        return lambda world: world.joint_values(field.names, field.quantity)
     if field.type == WIDTH and scene.robot.gripper is not None:
         fingers = scene.robot.gripper.joints.names
-        return lambda world: world.joint_state(fingers)[0].sum(keepdims=True)
+        return lambda world: world.joint_values(fingers, "position").sum(keepdims=True)
     without = "; this robot has no gripper" if field.type == WIDTH else ""
     raise SpecError(
         f"{field.file}: the simulator cannot show {field.name!r}, a {field.type}{without}. It shows {SHOWS}."
@@ -127,12 +126,12 @@ def pose_reader(field: Field, scene: Scene) -> Callable[[World], Array]:
         raise SpecError(f"{scene.file}: poses has no {field.name!r}.{hint} Say which body or link it shows.")
     shown = scene.poses[field.name]
     if field.rotation is None:
-        return lambda world: world.pose(shown)[0]
+        return lambda world: world.position(shown)
     from_matrix = ROTATIONS[field.rotation][0]
 
     def read(world: World) -> Array:
-        position, quaternion = world.pose(shown)
-        return np.concatenate([position, from_matrix(quaternion_to_matrix(quaternion))])
+        position, rotation = world.frame(shown)
+        return np.concatenate([position, from_matrix(rotation)])
 
     return read
 

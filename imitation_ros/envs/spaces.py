@@ -19,8 +19,8 @@ Values = Mapping[str, NDArray[Any]]
 class SpaceFields:
     """The fields of one space: one of its name, or one for each entry of a Dict (nested: joined by _).
 
-    Box becomes numbers (flattened), or an image where it is uint8 of shape (H, W, 1 or 3); Discrete a
-    category. A Box's bounds are the scale of an action; infinite ones by the rule of `array_field`.
+    Box becomes numbers (flattened), or an image where it is uint8 of shape (H, W), (H, W, 1) or (H, W, 3); Discrete
+    a category. A Box's bounds are the scale of an action; infinite ones by the rule of `array_field`.
 
     Args:
         space: gymnasium's.
@@ -45,7 +45,7 @@ class SpaceFields:
         return {field.name: value for field, value in zip(self.fields, values, strict=True)}
 
     def from_values(self, values: Values) -> Any:
-        """Return what the environment takes: within a Box's bounds, a Discrete's nearest."""
+        """Return what the environment takes: within a Box's bounds, the nearest whole number where it takes those."""
         parts = [
             part_of(leaf, field, values[field.name])
             for field, leaf in zip(self.fields, self.leaves.values(), strict=True)
@@ -77,13 +77,21 @@ def field_of(name: str, space: Space[Any], is_action: bool) -> Field:
             f"{name!r} is {space}; Box, Discrete and Dict are understood. Wrap the environment "
             f"(gymnasium.wrappers.FlattenObservation, TransformAction) so that it has these."
         )
-    if space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[2] in (1, 3) and not is_action:
-        height, width, channels = space.shape
-        return image_field(name, (height, width, channels))
+    if 0 in space.shape:
+        raise SpecError(f"{name!r} is {space}, which holds no number. Leave it out by a wrapper.")
+    if space.dtype == np.uint8 and not is_action and (shape := image_shape(space.shape)):
+        return image_field(name, shape, storage="raw")  # pixel for pixel what the environment showed
     width = int(np.prod(space.shape))
     if not is_action:
         return array_field(name, width)
     return array_field(name, width, space.low.ravel().tolist(), space.high.ravel().tolist())
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Return height, width and channels of what has the shape of an image."""
+    if len(shape) == 2:
+        return (*shape, 1)
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 and shape[2] in (1, 3) else None
 
 
 def flattened(space: Space[Any], sample: Any) -> list[Any]:
@@ -98,7 +106,9 @@ def part_of(space: Space[Any], field: Field, value: NDArray[Any]) -> Any:
         low, high = field.scale
         return int(np.clip(np.rint(value[0]), low[0], high[0]))
     assert isinstance(space, spaces.Box)  # field_of let nothing else through
-    return np.clip(value.reshape(space.shape), space.low, space.high).astype(space.dtype)
+    numbers = np.asarray(value).reshape(space.shape)
+    whole = np.rint(numbers) if np.issubdtype(space.dtype, np.integer) else numbers
+    return np.asarray(np.clip(whole, space.low, space.high), space.dtype)
 
 
 def nested(space: Space[Any], parts: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A URDF as pybullet should load it: every mesh found, or named; and light enough to be drawn in a millisecond.
+"""A URDF as pybullet should load it: every mesh found, or named; light enough to be stepped and drawn quickly.
 
 Collision meshes are drawn instead of visual ones wherever a link has any: a Panda then loads in a tenth of the
 time, and a camera of 96 x 96 takes 1.6 ms instead of 14.
@@ -11,14 +11,15 @@ import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+from imitation_ros.envs.fixed_links import Mount, merge_fixed_links
 from imitation_ros.errors import SpecError
 from imitation_ros.paths import is_file
 
 PACKAGE = "package://"
 
 
-def prepared_urdf(urdf: Path, robot_file: str, own_visuals: bool) -> str:
-    """Return the text of a URDF whose meshes are absolute paths.
+def prepared_urdf(urdf: Path, robot_file: str, own_visuals: bool) -> tuple[str, dict[str, Mount]]:
+    """Return the text of a URDF whose meshes are absolute paths, and where each of its links is in it.
 
     Args:
         urdf: the file.
@@ -44,7 +45,11 @@ def prepared_urdf(urdf: Path, robot_file: str, own_visuals: bool) -> str:
     for element in root.iter():
         if element.tag in ("mesh", "texture") and element.get("filename"):
             element.set("filename", str(find_mesh(element.get("filename", ""), urdf, Path(robot_file))))
-    return ET.tostring(root, encoding="unicode")
+    try:
+        mounts = merge_fixed_links(root)
+    except ValueError as error:
+        raise SpecError(f"{robot_file}: {urdf} is no URDF: {error}.") from None
+    return ET.tostring(root, encoding="unicode"), mounts
 
 
 def draw_collision(link: ET.Element) -> None:

@@ -35,7 +35,7 @@ CAMERA_NEAR_M = 0.01
 class Posture:
     """Where everything is, for who draws it elsewhere: joint angles, and the poses of the bodies."""
 
-    joints: tuple[float, ...]
+    joints: list[float]
     bodies: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
 
 
@@ -66,6 +66,7 @@ class World:
             fixedTimeStep=1.0 / scene.substep_hz,
             numSolverIterations=scene.solver_iterations,
             deterministicOverlappingPairs=1,
+            minimumSolverIslandSize=1,  # what rests apart from the robot stops iterating when it has converged
         )
         self.robot = LoadedRobot(self.bullet, scene.robot, own_visuals)
         self.links = self.robot.links
@@ -88,7 +89,7 @@ class World:
         shown = [body.name for body in scene.fixed if body.name in scene.poses.values()]
         self.gaps |= dict.fromkeys([*(body.name for body in scene.goals), *shown], 0.0)
         self.robot.go_home(None if scene.fingers is None else scene.fingers.start_m)
-        self.home_rotation = quaternion_to_matrix(self.pose(scene.robot.end_effector)[1])
+        self.home_rotation = self.robot.frame(scene.robot.end_effector)[1]
         self.parked = self.bullet.saveState()
 
     def close(self) -> None:
@@ -136,6 +137,7 @@ class World:
                     f"`fixed`: {', '.join(self.gaps)}."
                 )
             self.move(name, (position + np.array([0.0, 0.0, self.gaps[name]]), quaternion))
+        self.robot.forget()
 
     def move(self, name: str, pose: Pose) -> None:
         """Put a body somewhere, at rest."""
@@ -143,16 +145,22 @@ class World:
         self.bullet.resetBasePositionAndOrientation(body, position.tolist(), quaternion.tolist())
         self.bullet.resetBaseVelocity(body, [0.0, 0.0, 0.0], [0.0, 0.0, 0.0])
 
-    def joint_state(self, names: tuple[str, ...]) -> tuple[Array, Array, Array]:
-        """Return positions [rad or m], velocities and efforts of joints; see LoadedRobot."""
-        return self.robot.joint_state(names)
+    def joint_values(self, names: tuple[str, ...], quantity: str) -> Array:
+        """Return position [rad or m], velocity or effort of joints; see LoadedRobot."""
+        return self.robot.joint_values(names, quantity)
 
-    def pose(self, name: str) -> Pose:
-        """Return where a body or a link of the robot is, in the base frame."""
+    def position(self, name: str) -> Array:
+        """Return where a body or a link of the robot is [m], in the base frame."""
         if name in self.links:
-            return self.robot.link_pose(name)
+            return self.robot.frame(name)[0]
+        return np.array(self.bullet.getBasePositionAndOrientation(self.bodies[name])[0])
+
+    def frame(self, name: str) -> tuple[Array, Array]:
+        """Return where a body or a link of the robot is, in the base frame: position [m] and rotation matrix."""
+        if name in self.links:
+            return self.robot.frame(name)
         position, quaternion = self.bullet.getBasePositionAndOrientation(self.bodies[name])
-        return np.array(position), np.array(quaternion)
+        return np.array(position), quaternion_to_matrix(quaternion)
 
     def joint_velocity(self, linear: Array, angular: Array | None) -> Array:
         """Return the arm's joint velocities [rad/s] for a twist of the end effector, shape (joints,).
@@ -179,6 +187,7 @@ class World:
     def advance(self, substeps: int) -> None:
         for _ in range(substeps):
             self.bullet.stepSimulation()
+        self.robot.forget()
 
     def posture(self) -> Posture:
         """Return where everything is."""
@@ -203,8 +212,7 @@ class World:
         camera = self.scene.cameras[name]
         position, rotation = ORIGIN, np.eye(3)
         if camera.link is not None:
-            position, quaternion = self.robot.link_pose(camera.link)
-            rotation = quaternion_to_matrix(quaternion)
+            position, rotation = self.robot.frame(camera.link)
         view = camera.view(self.bullet, position, rotation)
         return photograph(self.bullet, view, camera.fov_deg, CAMERA_NEAR_M, *camera.size_px)
 

@@ -15,6 +15,7 @@ from imitation_ros.errors import SpecError
 from imitation_ros.robot.messages import POSITION
 
 Numbers = tuple[float, ...]
+NUMBER, PIXEL = np.dtype(np.float32), np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Field:
     @property
     def dtype(self) -> np.dtype[Any]:
         """What files and policies hold a value as."""
-        return np.dtype(np.float32 if self.shape is None else np.uint8)
+        return NUMBER if self.shape is None else PIXEL
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -140,15 +141,14 @@ class Field:
 
     def to_unit(self, values: NDArray[Any]) -> NDArray[Any]:
         """Map physical values, shape (..., width), to [-1, 1] by the field's scale."""
-        low, high = self.scale
-        return 2.0 * (values - low) / (high - low) - 1.0
+        return (values - self.scale[0]) / self.half_span - 1.0
 
     def from_unit(self, values: NDArray[Any]) -> NDArray[Any]:
         """Map values in [-1, 1], shape (..., width), to physical ones; binary and category take the nearest allowed."""
         low, high = self.scale
         if self.kind == "binary":
             return np.where(values > 0.0, high, low)
-        physical = low + 0.5 * (values + 1.0) * (high - low)
+        physical = low + (values + 1.0) * self.half_span
         return np.rint(physical) if self.kind == "category" else physical
 
     @cached_property
@@ -162,6 +162,14 @@ class Field:
         for end in ends:
             end.flags.writeable = False  # everybody is given the same two
         return ends
+
+    @cached_property
+    def half_span(self) -> NDArray[np.float64]:
+        """Half of what lies between the scale's ends."""
+        low, high = self.scale
+        half: NDArray[np.float64] = 0.5 * (high - low)
+        half.flags.writeable = False
+        return half
 
     def meaning(self) -> dict[str, Any]:
         """Return what must match exactly between data, policy and robot."""

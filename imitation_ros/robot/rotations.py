@@ -14,22 +14,23 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def quaternion_to_matrix(quaternion: Array) -> Array:
+def quaternion_to_matrix(quaternion: Array | tuple[float, ...]) -> Array:
     """Return the rotation matrix, shape (3, 3), of a quaternion [x, y, z, w] of any length but zero.
 
     Raises:
         ValueError: the quaternion is zero or not finite, as in a message that nobody filled.
     """
-    numbers = np.asarray(quaternion, dtype=np.float64).tolist()  # four floats are faster than an array of them
+    numbers = [float(number) for number in quaternion]  # four floats are faster than an array of them
     norm = math.hypot(*numbers)
     if not math.isfinite(norm) or norm < 1e-6:
         raise ValueError(f"the quaternion {numbers} is no rotation: its length is {norm:g}")
-    x, y, z, w = (number / norm for number in numbers)
+    x, y, z, w = numbers
+    s = 2.0 / norm**2
     return np.array(
         [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+            [1 - s * (y * y + z * z), s * (x * y - z * w), s * (x * z + y * w)],
+            [s * (x * y + z * w), 1 - s * (x * x + z * z), s * (y * z - x * w)],
+            [s * (x * z - y * w), s * (y * z + x * w), 1 - s * (x * x + y * y)],
         ]
     )
 
@@ -60,7 +61,7 @@ def matrix_to_quaternion(matrix: Array) -> Array:
 
 def matrix_to_rotation_6d(matrix: Array) -> Array:
     """Return the first two columns, shape (6,): continuous, unlike any 3 or 4 numbers (Zhou et al. 2019)."""
-    return np.concatenate([matrix[:, 0], matrix[:, 1]])
+    return np.asarray(matrix.T[:2].ravel())
 
 
 def rotation_6d_to_matrix(rotation: Array) -> Array:

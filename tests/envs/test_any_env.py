@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imitation_ros.data.hdf5 import read_episode, write_episode
 from imitation_ros.envs.any_env import AnyEnv, spec_from_env
-from imitation_ros.envs.collect import collect, spec_of
+from imitation_ros.envs.collect import collect, run_episode, spec_of
 from imitation_ros.envs.evaluate import evaluate
 from imitation_ros.envs.spaces import SpaceFields
 from imitation_ros.errors import SpecError
@@ -104,9 +104,73 @@ def test_infinite_ends_follow_the_stated_rule():
     assert finite_ends(-np.inf, -4.0) == (-6.0, -4.0)
 
 
+def test_an_environment_that_takes_whole_numbers_gets_the_nearest():
+    """A network's 2.9999998 is a 3."""
+    space = spaces.Box(0, 9, (3,), np.int32)
+    taken = SpaceFields(space, "action", is_action=True).from_values({"action": np.array([2.9999998, -0.4, 9.7])})
+    assert taken.tolist() == [3, 0, 9] and space.contains(taken)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1)])
+def test_an_action_of_any_shape_is_one_of_its_space(shape, dtype):
+    space = spaces.Box(-0.1, 0.1, shape, dtype)
+    fields = SpaceFields(space, "action", is_action=True)
+    for value in (-1.0, 0.05, 1.0):
+        taken = fields.from_values({"action": np.full(fields.fields[0].width, value, np.float32)})
+        assert space.contains(taken) and isinstance(taken, np.ndarray)
+        assert fields.to_values(taken)["action"].shape == (fields.fields[0].width,)
+
+
+def test_grey_pictures_without_a_channel_are_images():
+    (field,) = SpaceFields(spaces.Box(0, 255, (84, 80), np.uint8), "screen", is_action=False).fields
+    assert (field.kind, field.row_shape) == ("image", (84, 80, 1))
+
+
+class Painting(gymnasium.Env):
+    """Shows noise: what JPEG would not keep."""
+
+    metadata = {"render_fps": 10}  # noqa: RUF012 gymnasium's own form
+
+    def __init__(self, seen=None):
+        self.observation_space = seen or spaces.Dict({"picture": spaces.Box(0, 255, (6, 7), np.uint8)})
+        self.action_space = spaces.Dict({"colour": spaces.Discrete(5), "place": spaces.Box(-1.0, 1.0, (2,))})
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return self.observation_space.sample(), 1.0, False, True, {}
+
+
+def test_pictures_of_an_environment_survive_a_file_pixel_for_pixel(tmp_path):
+    env = AnyEnv(Painting())
+    episode = run_episode(env, RandomPolicy(env.robot_spec), 0, seed=0, purpose="train")
+    back = read_episode(write_episode(tmp_path / "episode.hdf5", episode))
+    np.testing.assert_array_equal(back.observations["picture"], episode.observations["picture"])
+
+
+def test_one_name_for_what_is_seen_and_done_is_refused_before_a_file_cannot_be_read_back():
+    with pytest.raises(SpecError, match="'place' is both observation and action"):
+        AnyEnv(Painting(spaces.Dict({"place": spaces.Box(-1.0, 1.0, (2,))})))
+
+
+def test_an_environment_that_was_made_for_its_spec_is_closed_again(monkeypatch):
+    closed = []
+    monkeypatch.setattr(AnyEnv, "close", lambda self: closed.append(self))
+    spec_from_env("CartPole-v1")
+    spec_from_env(gymnasium.make("CartPole-v1"))  # whoever made it closes it
+    assert len(closed) == 1
+
+
 def test_a_space_that_no_field_holds_is_named():
     with pytest.raises(SpecError, match=r"'action' is Tuple.*Box, Discrete and Dict are understood"):
         SpaceFields(spaces.Tuple([spaces.Discrete(2)]), "action", is_action=True)
+    with pytest.raises(SpecError, match=r"'action' is Box.*holds no number"):
+        SpaceFields(spaces.Box(0.0, 1.0, (0, 3)), "action", is_action=True)
 
 
 def test_the_same_start_gives_the_same_episode_whatever_ran_before():

@@ -59,7 +59,7 @@ def test_a_fixed_camera_sees_an_object_where_it_is(env):
 
 def test_a_camera_on_a_link_moves_with_it(env):
     env.begin(0, "train", 0)
-    at = env.world.pose("panda_grasptarget")[0] * [1, 1, 0] + [0, 0, 0.02]
+    at = env.world.position("panda_grasptarget") * [1, 1, 0] + [0, 0, 0.02]
     rows = []
     for _ in range(2):
         env.world.move("cube", (at, np.array([0.0, 0.0, 0.0, 1.0])))

@@ -76,10 +76,8 @@ def test_joints_are_observed_as_any_type_that_holds_them(tmp_path, kind, quantit
     env = env_of(tmp_path, field(STATE, "velocity"), {"seen": seen})
     env.begin(0, "train", 0)
     outcome = env.advance({"command": np.full(7, 0.3)})
-    expected = env.world.joint_state(("panda_finger_joint1", *ARM[::-1]))
-    np.testing.assert_allclose(
-        outcome.observation["seen"], expected[("position", "velocity", "effort").index(quantity)], rtol=1e-6
-    )
+    expected = env.world.joint_values(("panda_finger_joint1", *ARM[::-1]), quantity)
+    np.testing.assert_allclose(outcome.observation["seen"], expected, rtol=1e-6)
     env.close()
 
 

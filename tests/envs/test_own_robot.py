@@ -154,7 +154,7 @@ def test_a_free_scene_has_a_time_limit_of_its_own_and_places_its_objects(tmp_pat
     places = []
     for start in (0, 1):
         env.begin(0, "train", start)
-        places.append(env.world.pose("cube")[0])
+        places.append(env.world.position("cube"))
         for tick in range(env.time_limit):
             assert env.advance(env.motors.resting()).truncated == (tick == 39)
     assert np.any(places[0] != places[1]) and 0.3 <= places[0][0] <= 0.4

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene_files import write_setup
 
+from imitation_ros.data.hdf5 import read_episode, write_episode
+from imitation_ros.envs.collect import run_episode
 from imitation_ros.envs.environment import start_sequence
 from imitation_ros.envs.randomisation import Randomisation, vary
 from imitation_ros.envs.robot_env import RobotEnv
@@ -51,6 +53,17 @@ def test_every_start_draws_other_numbers_and_reset_says_which(varied):
     assert {"command_latency_s", "object_pose.observation_delay_s"} <= set(drawn[0])
 
 
+def test_what_was_drawn_stands_in_the_episode_and_its_file(tmp_path, varied):
+    class Lazy:
+        def act(self, observation):
+            return {"twist": np.zeros(3), "gripper": np.zeros(1)}
+
+    episode = run_episode(varied, Lazy(), 0, seed=0, purpose="train")
+    drawn = varied.reset(seed=0, options={"start": 0})[1]["randomisation"]
+    back = read_episode(write_episode(tmp_path / "episode.hdf5", episode)).attributes
+    assert drawn and {name: back[f"drawn {name}"] for name in drawn} == drawn
+
+
 def test_it_is_off_unless_asked_for_and_does_not_move_the_placement(varied):
     calm = RobotEnv(SETUP)
     assert calm.reset(seed=0)[1]["randomisation"] == {}
@@ -58,7 +71,7 @@ def test_it_is_off_unless_asked_for_and_does_not_move_the_placement(varied):
         calm.begin(0, "train", start)
         varied.begin(0, "train", start)
         for name in ("cube", "goal"):
-            np.testing.assert_array_equal(calm.world.pose(name)[0][:2], varied.world.pose(name)[0][:2])
+            np.testing.assert_array_equal(calm.world.position(name)[:2], varied.world.position(name)[:2])
     calm.close()
 
 
@@ -106,10 +119,10 @@ def in_scene(tmp_path, **ranges):
 def test_a_command_is_executed_after_the_latency(tmp_path, latency_s):
     env = in_scene(tmp_path, command_latency_s=latency_s)
     env.begin(0, "train", 0)
-    start = env.world.pose("panda_grasptarget")[0][0]
+    start = env.world.position("panda_grasptarget")[0]
     for _ in range(10):
         env.apply({"twist": np.array([0.2, 0.0, 0.0]), "gripper": np.array([0.08])})
-    moved_m = env.world.pose("panda_grasptarget")[0][0] - start
+    moved_m = env.world.position("panda_grasptarget")[0] - start
     assert moved_m == pytest.approx(0.2 * (0.5 - latency_s), abs=0.003)
     env.close()
 
@@ -144,7 +157,7 @@ def test_noise_has_its_deviation_leaves_the_truth_alone_and_is_the_same_twice_in
         rows.append(first["object_pose"])
         angles.append(first["joint_position"] - env.sensors.truth("joint_position"))
         env.apply({"twist": np.zeros(3), "gripper": np.array([0.08])})
-    noise = np.array(rows)[20:, :3] - env.world.pose("cube")[0]
+    noise = np.array(rows)[20:, :3] - env.world.position("cube")
     assert noise.std() == pytest.approx(0.01, rel=0.1)  # 840 numbers: 2.4 % is one standard error
     assert np.std(angles) == pytest.approx(0.002, rel=0.1)
     assert np.array(rows)[20:, 3:].std(axis=0).max() < 1e-3, "a rotation has no noise"
@@ -154,7 +167,7 @@ def test_noise_has_its_deviation_leaves_the_truth_alone_and_is_the_same_twice_in
 def test_success_is_judged_by_the_truth(tmp_path):
     env = in_scene(tmp_path, noise={"object_pose": 0.2})
     env.begin(0, "train", 0)
-    goal = env.world.pose("goal")[0]
+    goal = env.world.position("goal")
     env.world.move("cube", (goal, np.array([0.0, 0.0, 0.0, 1.0])))
     for _ in range(12):
         env.apply({"twist": np.zeros(3), "gripper": np.array([0.08])})

@@ -7,6 +7,7 @@ test starts, and from 200 under the disturbance of 0.3 (0.4: 98 %).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,8 +57,8 @@ def reward(observation: Observation) -> float:
 
 
 def reward_of(hand: Array, body: Array, goal: Array, tolerance_m: float) -> float:
-    left = float(np.linalg.norm(goal - body))
-    return -left - float(np.linalg.norm(body - hand)) * (left > tolerance_m)
+    left = math.dist(goal, body)
+    return -left - math.dist(body, hand) * (left > tolerance_m)
 
 
 def is_success(observation: Observation) -> bool:
@@ -66,7 +67,7 @@ def is_success(observation: Observation) -> bool:
 
 def is_within(observation: Observation, tolerance_m: float) -> bool:
     _, body, goal = positions(observation)
-    return bool(np.linalg.norm(goal - body) < tolerance_m)
+    return math.dist(goal, body) < tolerance_m
 
 
 def expert(observation: Observation) -> dict[str, Array]:
