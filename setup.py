@@ -20,21 +20,12 @@ def shared(folder: str) -> list[tuple[str, list[str]]]:
 DATA = [("share/ament_index/resource_index/packages", [f"resource/{NAME}"]), (f"share/{NAME}", ["package.xml"])]
 DATA += [*shared("config"), *shared("sim"), *shared("launch")]
 
-NODES = {
-    "record": "recorder_node",
-    "train": "trainer_node",
-    "policy": "policy_node",
-    "gripper": "gripper_node",
-    "simulate": "simulator_node",
-    "operate": "operator_node",
-    "operate_keyboard": "keyboard_node",
-    "operate_joystick": "joystick_node",
-}
+NODES = ("record", "train", "policy", "gripper", "simulate", "operate", "operate_keyboard", "operate_joystick")
 SCRIPTS = [f"imitation-ros = {NAME}.cli:main"]
 if {"install", "develop"} & set(sys.argv):
     # only colcon runs these two commands, and setup.cfg leads them to lib/imitation_ros, where `ros2 launch` and
     # `ros2 run` look. From a wheel, pip would put `record` and `train` on everybody's PATH.
-    SCRIPTS += [f"{script} = {NAME}.ros.{module}:main" for script, module in NODES.items()]
+    SCRIPTS += [f"{node} = {NAME}.executables:{node}" for node in NODES]
 
 # h5py: older ones, as apt gives them, break as soon as anything brings NumPy 2
 ROBOT = ["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.11", "pillow>=10", "tyro>=0.9", "rich>=13"]

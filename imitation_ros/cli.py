@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from imitation_ros import __version__
-from imitation_ros.cli_nodes import deploy, doctor, new_robot, operate, record, simulate
+from imitation_ros.cli_nodes import deploy, doctor, how_to_install, new_robot, operate, record, simulate
 from imitation_ros.errors import ImitationRosError, did_you_mean
 
 
@@ -124,13 +124,7 @@ def main() -> None:
         print(f"imitation-ros {arguments[0]}: {error}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("imitation_ros"):
-            raise
-        print(
-            f"imitation-ros {arguments[0]}: this verb needs {error.name!r}, which is not installed: "
-            f"`pip install 'imitation_ros[train]'`.",
-            file=sys.stderr,
-        )
+        print(f"imitation-ros {arguments[0]}: {how_to_install(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -25,6 +25,7 @@ def new_robot(name: str, /, output: Path, bag: Path | None = None, seconds: floa
     from imitation_ros.drafting.probe import facts_of_bag
 
     check_output(name, output)
+    check_namespace(namespace)
     if bag is not None:
         with console.status(f"reading {bag}"):
             graph = facts_of_bag(bag, namespace)
@@ -51,6 +52,7 @@ def doctor(setup: str, /, seconds: float = 5.0, output: Path = Path("."), namesp
     from imitation_ros.robot.spec import load_spec
 
     spec = load_spec(setup)
+    check_namespace(namespace)
     discovery = ros_module("discovery")
     with console.status(f"listening for {seconds:g} s"):
         graph = discovery.listen_to_spec(spec, seconds, namespace)
@@ -194,11 +196,24 @@ def run_node(module: str, name: str, parameters: dict[str, Any], work: str | Non
     """Run a node in this process with parameters from the command line."""
     import functools
 
+    check_namespace(namespace)
     spin = ros_module("node").spin
     node = getattr(ros_module(module), name)
     arguments = ["--ros-args", "-r", f"__ns:=/{namespace.strip('/')}"] if namespace else []
     make, run = functools.partial(node, parameters), None if work is None else getattr(node, work)
     sys.exit(spin(make, run, arguments))
+
+
+def check_namespace(namespace: str) -> None:
+    """Refuse what ROS would refuse with a traceback.
+
+    Raises:
+        SpecError: it is no namespace.
+    """
+    from imitation_ros.robot.field_yaml import check_topic
+
+    if inner := namespace.strip("/"):
+        check_topic(inner, "--namespace")
 
 
 def ros_module(name: str) -> Any:
@@ -208,10 +223,17 @@ def ros_module(name: str) -> Any:
     try:
         return importlib.import_module(f"imitation_ros.ros.{name}")
     except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if not missing.startswith("rclpy") and not missing.endswith(("_msgs", "_srvs", "_interfaces")):
-            raise  # main says which extra brings it
+        missing = (error.name or "").split(".")[0]
+        if missing != "rclpy" and not missing.endswith(("_msgs", "_srvs", "_interfaces")):
+            raise  # see how_to_install
         raise ImitationRosError(
-            f"this verb needs ROS 2, and {error.name!r} is not there. On a robot: `source "
+            f"this needs ROS 2, and {missing!r} is not there. On a robot: `source "
             f"/opt/ros/<distribution>/setup.bash`; without a ROS installation: `pip install 'imitation_ros[ros]'`."
         ) from None
+
+
+def how_to_install(error: ModuleNotFoundError) -> str:
+    """Return which extra brings a module that is not there; one of our own that is missing is our mistake."""
+    if (error.name or "").startswith("imitation_ros"):
+        raise error
+    return f"this needs {error.name!r}, which is not installed: `pip install 'imitation_ros[train]'`."

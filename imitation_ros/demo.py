@@ -19,7 +19,7 @@ import numpy as np
 from imitation_ros.console import bar, console
 from imitation_ros.envs.evaluate import wilson_interval
 from imitation_ros.envs.tasks import find_task
-from imitation_ros.errors import ImitationRosError
+from imitation_ros.errors import ImitationRosError, did_you_mean
 from imitation_ros.processes import Programs
 from imitation_ros.report import Examination, TaskResult, write_report
 
@@ -52,7 +52,9 @@ def run_demo(output: Path, tasks: tuple[str, ...], quick: bool) -> Path:
     if not tasks:
         raise ImitationRosError(f"no task is given; there are {', '.join(plans)}.")
     for task in tasks:
-        find_task(task)
+        if task not in plans:
+            hint = did_you_mean(task, plans)
+            raise ImitationRosError(f"the demo does not teach {task!r}, but {' and '.join(plans)}.{hint}")
     console.print(
         f"Teaching a simulated arm to {' and to '.join(task.replace('_', ' and ') for task in tasks)}, each node a "
         f"process of its own: about {'2' if quick else '3'} minutes on two cores. Ctrl-C ends all of it.",

@@ -27,7 +27,7 @@ from imitation_ros.readiness import (
     unstoppable_actions,
 )
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.limits import CommandLimiter, says_where
+from imitation_ros.robot.limits import CommandLimiter, measuring
 from imitation_ros.robot.sampler import SAME_TIME_S, Sample, Sampler
 from imitation_ros.robot.spec import RobotSpec
 
@@ -102,6 +102,7 @@ class PolicyRunner:
         self.state, self.reason = State.INACTIVE, "not activated yet"
         self.driving = False  # between activate and deactivate; a fault does not end it, and holds
         self.heard_s: dict[str, float] = {}  # monotonic: a frozen /clock must not hide a silent sensor
+        self.monotonic_s = -math.inf  # the newest time that is known
         self.last_tick_s = -math.inf
         self.asked: dict[int, tuple[float, float]] = {}  # tag -> tick, heard
         self.tag = 0
@@ -116,7 +117,7 @@ class PolicyRunner:
     def put(self, name: str, data: Array, stamp_s: float | None, received_s: float, heard_s: float) -> None:
         """Take an observation; `received_s` is on the ROS clock, `heard_s` on the monotonic one."""
         self.sampler.put(name, data, stamp_s, received_s)
-        self.heard_s[name] = heard_s
+        self.heard_s[name] = self.monotonic_s = heard_s
 
     def activate(self, now_s: float, monotonic_s: float) -> None:
         """Start driving.
@@ -134,6 +135,7 @@ class PolicyRunner:
                 against += unlike_demonstrations(self.spec, sample, self.inference.info.ranges)
         if against:
             raise DeploymentError("not activated: " + " ".join(against))
+        self.monotonic_s = monotonic_s
         self.stale_since_s, self.unanswered_since_s, self.bad_actions = None, None, 0
         self.limiter.restart()
         if self.lockstep:
@@ -148,6 +150,7 @@ class PolicyRunner:
     def deactivate(self, reason: str = "deactivated") -> None:
         """Say no more, so that somebody else can drive; a fault stays one."""
         self.driving = False
+        self.limiter.restart()  # who drives next leaves the robot elsewhere: the last command must not come back
         if self.state is not State.FAULT:
             self.enter(State.INACTIVE, reason)
 
@@ -158,6 +161,7 @@ class PolicyRunner:
     def rearm(self) -> None:
         """Clear a fault; activation is a separate act."""
         if self.state is State.FAULT:
+            self.limiter.restart()
             self.enter(State.INACTIVE, "rearmed")
 
     def enter(self, state: State, reason: str) -> None:
@@ -202,6 +206,7 @@ class PolicyRunner:
             now_s: on the ROS clock [s]; monotonic_s: on the monotonic clock [s].
             wait_s: how long the answer may be waited for here [s].
         """
+        self.monotonic_s = monotonic_s
         if not self.driving or self.state is State.INACTIVE:
             self.sampler.forget_before(now_s - IDLE_KEEP_S)
             return []
@@ -217,8 +222,10 @@ class PolicyRunner:
         tick_s = self.due_tick_s(now_s)
         if tick_s is None:
             return self.between_ticks(now_s, monotonic_s)
-        if tick_s - self.last_tick_s > 1.5 * self.spec.period_s:
-            self.limiter.restart()  # time went on without us: ramp in again
+        if tick_s - self.last_tick_s > max(GRACE_S, 1.5 * self.spec.period_s):
+            self.limiter.restart()  # time went on without us, and who knows what was done meanwhile
+        elif tick_s - self.last_tick_s > 1.5 * self.spec.period_s:
+            self.limiter.ramp_in()
         self.last_tick_s, self.ticked_s = tick_s, monotonic_s
         sample = self.sampler.sample(tick_s)
         if not self.may_run(sample, monotonic_s):
@@ -299,25 +306,30 @@ class PolicyRunner:
         return commands
 
     def checked(self, tick_s: float, action: Mapping[str, Array], heard_s: float) -> Command:
-        """Return the policy's action within the limits, or a hold if it is not finite."""
-        if not all(np.isfinite(values).all() for values in action.values()):
+        """Return the policy's action within the limits, or a hold if it is not finite, or no rotation."""
+        try:
+            if not all(np.isfinite(values).all() for values in action.values()):
+                raise MessageError("they are not finite.")
+            values = self.limiter.limit(action)
+        except MessageError as error:
             self.counts["refused"] += 1
             self.bad_actions += 1
             if self.bad_actions >= BAD_ACTIONS:
-                self.enter(State.FAULT, f"the policy gave {self.bad_actions} actions in a row that are not finite.")
+                self.enter(State.FAULT, f"the policy gave {self.bad_actions} bad actions in a row: {error}")
             return self.hold(tick_s)
         self.bad_actions, self.unanswered_since_s = 0, None
-        values = self.limiter.limit(action)
         continuous = [field.name for field in self.spec.action if field.kind == "continuous"]
         self.counts["limited"] += any(np.abs(values[name] - action[name]).max() > 1e-6 for name in continuous)
         self.counts["commands"] += 1
         return Command(tick_s, values, heard_s)
 
     def measured(self, field: Field) -> Array | None:
-        """Return the newest observation of the very joints that a position action commands, if there is one."""
-        for stream in self.sampler.observation.values():
-            if says_where(stream.field, field) and stream.values:
-                return stream.values[-1].data
+        """Return where the very joints are that a position action commands, if somebody said so lately."""
+        for observation in measuring(self.spec.observation, field):
+            values = self.sampler.observation[observation.name].values
+            age_s = self.monotonic_s - self.heard_s.get(observation.name, -math.inf)
+            if values and age_s <= self.heard_limit_s(observation):
+                return values[-1].data
         return None
 
     def hold(self, tick_s: float) -> Command:

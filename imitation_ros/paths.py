@@ -39,7 +39,8 @@ def find_file(folder: str, name: str | Path) -> Path:
     if path.suffix in {".yaml", ".yml"} or is_file(path) or len(path.parts) > 1:
         if is_file(path):
             return path
-        raise SpecError(f"{path} does not exist. Give the path of a YAML file, or one of: {known(folder)}.")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise SpecError(f"{path} {what}. Give the path of a YAML file, or one of: {known(folder)}.")
     shipped = share_folder() / folder / f"{name}.yaml"
     if is_file(shipped):
         return shipped

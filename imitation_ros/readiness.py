@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.limits import says_where
+from imitation_ros.robot.limits import measuring
 from imitation_ros.robot.messages import STAMPED
 from imitation_ros.robot.sampler import Sample
 from imitation_ros.robot.spec import RobotSpec
@@ -38,12 +38,29 @@ def unheld_actions(spec: RobotSpec) -> list[str]:
             what = "relative" if field.relative else "an effort"
             lines.append(f"{field.name!r} is {what}, and repeating it would not hold the robot: it is not driven.")
         elif field.kind == "continuous" and field.quantity == "position" and field.limits.velocity is not None:
-            if not any(says_where(observation, field) for observation in spec.observation):
+            says = measuring(spec.observation, field)
+            if len({observation.topic for observation in says}) > 1:
+                both = " and ".join(repr(observation.name) for observation in says)
+                lines.append(
+                    f"{field.name!r} is a position of joints that {both} name alike, and the first command could start "
+                    f"at those of another arm: tell them apart by `part` or `joint_prefix` ({field.file})."
+                )
+            if not says:
                 lines.append(
                     f"{field.name!r} is a position with a velocity limit, and no observation says where it is now: the "
                     f"first command could jump. Observe {', '.join(field.joint_names)} too ({field.file})."
                 )
     return lines
+
+
+def unramped_actions(spec: RobotSpec) -> list[str]:
+    """Name the positions that no limit keeps from a jump; not refused, since some drivers limit by themselves."""
+    return [
+        f"{field.name!r} is a position without a velocity limit, so any command may be a jump: add limits: "
+        f"{{velocity: ...}} in {field.file}, unless the driver limits it."
+        for field in spec.action
+        if field.kind == "continuous" and field.quantity == "position" and field.limits.velocity is None
+    ]
 
 
 def unslowed_actions(spec: RobotSpec) -> list[str]:

@@ -132,8 +132,7 @@ class FieldFacts:
             values = read(message, self.field)
         except MessageError as error:
             text = str(error)
-            kind = NUMBERS.sub("", text)  # which differ from message to message
-            self.refused[self.words.setdefault(kind, text)] += 1
+            self.refused[self.words.setdefault(without_numbers(text), text)] += 1
             return
         self.count += 1
         self.newest = values
@@ -236,6 +235,11 @@ class GraphFacts:
         facts.add(message, received_s, heard_s)
         if facts.type == TF_MESSAGE:
             self.tree.put(message, static=topic.endswith("_static"))
+
+
+def without_numbers(text: str) -> str:
+    """Return the kind of problem that a text names: its numbers differ from message to message, and ages grow."""
+    return NUMBERS.sub("", text)
 
 
 def full_name(field: Field, namespace: str) -> str:

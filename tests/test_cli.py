@@ -81,6 +81,11 @@ def test_an_unknown_option_is_named(monkeypatch, capsys):
         (["info", "panda_rech"], ["panda_rech"]),
         (["evaluate", "{tmp}/nowhere"], ["nowhere"]),
         (["demo", "--output", "{tmp}/demo", "--tasks", "raech"], ["'raech'", "Did you mean 'reach'?"]),
+        (["demo", "--output", "{tmp}/demo", "--tasks", "push"], ["'push'", "reach and pick_place"]),
+        (["doctor", "{tmp}"], ["{tmp} is a folder"]),
+        (["doctor", "panda_reach", "--namespace", "9 bad"], ["--namespace is '9 bad'", "letters, digits and _"]),
+        (["new-robot", "arm", "--output", "{tmp}/a.yaml", "--namespace", "a//b"], ["--namespace is 'a//b'"]),
+        (["record", "panda_reach", "--output", "{tmp}/out", "--namespace", "9 bad"], ["--namespace is '9 bad'"]),
     ],
 )
 def test_errors_are_words_without_a_traceback_and_exit_code_2(monkeypatch, capsys, tmp_path, arguments, words):

@@ -242,6 +242,22 @@ def test_an_action_that_is_not_finite_holds_and_five_in_a_row_are_a_fault(number
     assert drive.runner.counts["refused"] == BAD_ACTIONS
 
 
+def test_a_pose_whose_numbers_all_reach_the_end_of_their_scale_is_no_rotation_and_holds():
+    pose = {"topic": "pose", "type": "geometry_msgs/msg/PoseStamped", "rotation": "rotation_6d"}
+    pose = make("pose", **pose, scale_low=-1.0, scale_high=1.0)
+    level = np.array([0.1, 0.0, 0.2, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+    said = {"pose": level}
+    drive = Drive(spec_of(pose), lambda _: said).activate()
+    drive.tick()
+    said = {"pose": np.full(9, 5.0)}
+    for _ in range(BAD_ACTIONS):
+        assert drive.runner.state is State.RUNNING
+        (command,) = drive.tick()
+        np.testing.assert_allclose(command.values["pose"], level, atol=1e-6)
+    assert drive.runner.state is State.FAULT
+    assert "is no rotation_6d" in drive.runner.reason
+
+
 def test_one_bad_action_among_good_ones_is_no_fault():
     count = iter(range(100))
     drive = Drive(
@@ -310,6 +326,55 @@ def test_under_position_control_a_hold_before_any_command_is_the_measured_positi
     (command,) = drive.tick()
     np.testing.assert_array_equal(command.values["target"], [0.7, 0.2])
     assert "gripper" not in command.values  # nobody knows where it is, so it is not told anything
+
+
+def test_the_first_command_begins_where_the_follower_is_not_where_its_leader_is():
+    leader = make("leader", topic="leader/joint_states", type=JOINT_STATE, names=JOINTS, max_age_s=0.1)
+    follower = make("follower", topic="follower/joint_states", type=JOINT_STATE, names=JOINTS, max_age_s=0.1)
+    target = make("target", **{**TARGET, "topic": "follower/commands"})
+    spec = RobotSpec("cell", "arm", 1.0 / PERIOD_S, (leader, follower), (target,), wait_s=WAIT_S)
+    runner = PolicyRunner(Brain(spec, lambda _: CALM))
+    for name, where in (("leader", -0.9), ("follower", 0.4)):
+        runner.put(name, np.full(2, where), 1000.0 - WAIT_S, 1000.0, 50.0)
+    runner.activate(1000.0, 50.0)
+    np.testing.assert_array_equal(runner.hold(1000.0).values["target"], [0.4, 0.4])
+
+
+@pytest.mark.parametrize("how", ["deactivated", "rearmed"])
+def test_a_stop_after_somebody_else_moved_the_robot_does_not_call_it_back_to_the_last_command(how):
+    drive = Drive(POSITION_SPEC, measured=(0.7, 0.2)).activate()
+    drive.tick()
+    if how == "rearmed":
+        drive.runner.stop()
+        drive.runner.rearm()
+    else:
+        drive.runner.deactivate()
+    drive.measured = np.array([-0.4, 0.1])
+    drive.tick()
+    np.testing.assert_array_equal(drive.runner.hold(drive.now_s).values["target"], [-0.4, 0.1])
+
+
+def test_a_hold_does_not_go_where_the_robot_was_when_its_joints_were_last_heard():
+    drive = Drive(POSITION_SPEC, measured=(0.7, 0.2))
+    drive.see()
+    for _ in range(10):
+        drive.tick(())
+    assert "target" not in drive.runner.hold(drive.now_s).values
+
+
+def test_a_robot_that_did_not_follow_is_held_where_it_is_and_led_there_within_the_limits():
+    """Blocked, or switched off: the last command is far away, and the robot would leap there as soon as it can."""
+    drive = Drive(POSITION_SPEC, lambda _: {**CALM, "target": np.array([1.0, 0.5])}, measured=(-0.6, -0.4)).activate()
+    for _ in range(60):
+        drive.tick()
+    last = drive.out[-1].values["target"]
+    assert np.all(last - drive.measured > 0.5 * SPEED)
+    drive.runner.stop()
+    for _ in range(80):
+        (command,) = drive.tick()
+        assert np.all(np.abs(command.values["target"] - last) <= SPEED * PERIOD_S + TINY)
+        last = command.values["target"]
+    np.testing.assert_allclose(last, drive.measured)
 
 
 def test_a_pose_or_a_number_of_the_same_shape_is_not_taken_for_where_the_robot_is():
@@ -413,6 +478,18 @@ def test_ticks_that_were_skipped_are_counted_and_the_robot_is_ramped_in_again():
     (command,) = drive.tick(by_s=4 * PERIOD_S)
     assert drive.runner.counts["late"] == 3
     np.testing.assert_allclose(command.values["velocity"], ACCELERATION * PERIOD_S)
+
+
+@pytest.mark.parametrize(("left_out", "goes_on"), [(3, True), (40, False)])
+def test_a_position_goes_on_from_the_last_command_when_a_few_ticks_were_left_out(left_out, goes_on):
+    """A robot lags behind: to begin anew where it is measured would throw it back at every tick that was late."""
+    drive = Drive(POSITION_SPEC, lambda _: {**CALM, "target": np.array([0.9, 0.4])}, measured=(0.0, 0.0)).activate()
+    for _ in range(5):
+        drive.tick()
+    last = drive.out[-1].values["target"] if goes_on else drive.measured
+    (command,) = drive.tick(by_s=(1 + left_out) * PERIOD_S)
+    assert drive.runner.counts["late"] == left_out
+    np.testing.assert_allclose(command.values["target"], last + SPEED * PERIOD_S)
 
 
 def test_the_first_command_ramps_in_from_where_the_robot_is():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 pytest.importorskip("rosbags")
@@ -192,6 +192,12 @@ def test_a_topic_that_somebody_waits_for_is_an_action_where_no_command_is_seen()
     assert "target" not in parse_yaml(setup_yaml(draft, SimpleNamespace(name="arm.yaml")), "setup")["action"]
 
 
+def test_the_only_joint_states_may_be_those_that_a_simulator_waits_for():
+    (action,) = draft_of(graph_of([], joint_command=STATE)).of("action")
+    assert action.name == "joint_position" and action.words["topic"] == "joint_command"
+    assert any("names" in todo for todo in action.todos)
+
+
 def test_an_unheard_joint_command_gets_the_joints_of_the_state_and_a_todo():
     state = [item for item in seconds(20) if item[1] == STATE]
     kind = "trajectory_msgs/msg/JointTrajectory"
@@ -322,6 +328,23 @@ def test_joints_may_be_called_anything_that_yaml_would_read_as_something_else(na
 )
 def test_a_text_on_one_line_is_read_back_as_it_was(text):
     assert parse_yaml(f"word: {flow(text)}", "test")["word"] == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(-9e-10)
+@example(1e20)
+def test_a_number_on_one_line_is_read_back_as_a_number(value):
+    """YAML 1.1 takes 1e-09 for a text; it wants a point."""
+    read_back = parse_yaml(f"word: {flow([value])}", "test")["word"][0]
+    assert not isinstance(read_back, str) and read_back == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("topic", ["/on", "/null", "/yes/no"])
+def test_a_topic_that_yaml_would_read_as_something_else_is_a_field_all_the_same(topic):
+    items = [(topic, NUMBER, number(0.1 * index), START_S + 0.02 * index) for index in range(5)]
+    draft = draft_of(graph_of(items))
+    fields = parse_yaml(robot_yaml(draft), "draft")["fields"]
+    assert [item.name for item in draft.fields] == list(fields) and all(isinstance(name, str) for name in fields)
 
 
 @given(st.floats(1e-6, 1e6))

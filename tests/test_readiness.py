@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imitation_ros.readiness import unheld_actions, unlike_demonstrations, unstamped_fields
+from imitation_ros.readiness import unheld_actions, unlike_demonstrations, unramped_actions, unstamped_fields
 from imitation_ros.robot.field_yaml import parse_field
+from imitation_ros.robot.limits import measuring
 from imitation_ros.robot.sampler import Sample
 from imitation_ros.robot.spec import RobotSpec
 
@@ -33,6 +34,26 @@ def test_the_joints_of_the_other_arm_do_not_say_where_an_arm_is(told):
     [line] = unheld_actions(make({"joints": wrong}, {"told": {**COMMANDS, **told}}))
     prefix = told.get("joint_prefix", "")
     assert f"Observe {prefix}one, {prefix}two too (cell.yaml)" in line
+
+
+def test_a_leader_whose_joints_have_the_followers_names_does_not_say_where_the_follower_is():
+    leader = {**JOINTS, "topic": "leader/joint_states"}
+    follower = {**JOINTS, "topic": "follower/joint_states"}
+    told = {**COMMANDS, "topic": "follower/forward_position_controller/commands"}
+    spec = make({"leader": leader, "follower": follower}, {"told": told})
+    assert [field.name for field in measuring(spec.observation, spec.action[0])] == ["follower"]
+    assert unheld_actions(spec) == []
+    elsewhere = make({"leader": leader, "follower": follower}, {"told": COMMANDS})
+    [line] = unheld_actions(elsewhere)
+    assert "'leader' and 'follower' name alike" in line and "`part` or `joint_prefix`" in line
+
+
+def test_a_position_that_nothing_keeps_from_a_jump_is_named():
+    free = {word: value for word, value in COMMANDS.items() if word != "limits"}
+    assert unramped_actions(make({"joints": JOINTS}, {"told": COMMANDS})) == []
+    [line] = unramped_actions(make({"joints": JOINTS}, {"told": free}))
+    assert "'told' is a position without a velocity limit" in line and "cell.yaml" in line
+    assert unramped_actions(make({"joints": JOINTS}, {"told": {**free, "quantity": "velocity"}})) == []
 
 
 @pytest.mark.parametrize(("stamp", "lines"), [("header", 0), ("required", 0), ("received", 1)])

@@ -129,6 +129,23 @@ def test_a_position_is_not_commanded_while_nobody_says_where_the_robot_is():
     assert "'joints' is silent" in commands.problem
 
 
+def test_a_position_stays_where_it_is_while_nobody_says_any_more_where_the_robot_is():
+    commands = Commands(arm("goals"), 1.0)
+    last = commands.command({"elbow": 1.0}, HERE)["goals"]
+    np.testing.assert_array_equal(commands.command({"elbow": 1.0}, {})["goals"], last)
+    assert "'joints' is silent" in commands.problem
+    assert commands.command({"elbow": 1.0}, HERE)["goals"][1] > last[1] and not commands.problem
+
+
+def test_a_position_waits_for_a_robot_that_does_not_follow_and_can_still_be_taken_back():
+    commands = Commands(arm("goals"), 1.0)
+    for _ in range(100):
+        target = commands.command({"elbow": 1.0}, HERE)["goals"]
+    np.testing.assert_allclose(target - HERE["joints"], [0.0, 1.0], atol=0.06)  # a second at 1 rad/s
+    assert "elbow is at -0.400 and does not follow" in commands.problem
+    assert commands.command({"elbow": -1.0}, HERE)["goals"][1] < target[1] and not commands.problem
+
+
 def test_a_position_outside_the_scale_is_not_commanded():
     commands = Commands(arm("goals"), 1.0)
     assert commands.command({}, {"joints": np.array([2.5, 0.0])}) == {}

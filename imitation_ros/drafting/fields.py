@@ -183,7 +183,7 @@ def give_names(fields: list[DraftField]) -> None:
         topic, joints = item.words["topic"], item.words.get("names", [])
         if len(states) == 1 and topic in states:
             part = "gripper" if all("finger" in name or "gripper" in name for name in joints) else "joint"
-            name = f"{part}_{item.words['quantity']}"
+            name = f"{part}_{item.words.get('quantity', 'position')}"
         else:
             name = re.sub(r"(?<=_controller)/(commands?|joint_trajectory)$", "", topic)
             name = re.sub(r"_(raw|compressed)$", "", name.replace("/", "_"))

@@ -85,7 +85,7 @@ def robot_yaml(draft: Draft) -> str:
 
 
 def field_lines(item: DraftField) -> list[str]:
-    lines = [f"  {item.name}:"]
+    lines = [f"  {flow(item.name)}:"]
     if item.role == "candidate":
         lines.append("    # somebody listens here and nobody publishes: an action, if a person or policy commands it")
     for word, value in item.words.items():
@@ -110,7 +110,7 @@ def word_lines(indent: str, word: str, value: Any, comment: str) -> list[str]:
 def flow(value: Any) -> str:
     """Return YAML on one line; what would be read as something else is quoted."""
     if isinstance(value, float):
-        return f"{value:g}"
+        return re.sub(r"^([^.]*)e", r"\1.0e", f"{value:g}")  # to YAML 1.1, 1e-09 is a text
     if isinstance(value, list):
         return f"[{', '.join(flow(item) for item in value)}]"
     if isinstance(value, dict):

@@ -157,6 +157,22 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
             fields[name] = parse_field(name, setup_fields.get(name, robot_fields.get(name)), file)
     observation = choose(fields, setup.get("observation"), "observation", setup_file)
     action = choose(fields, setup.get("action"), "action", setup_file)
+    check_together(observation, action, setup_file)
+    merged = {**robot, **setup}
+    return RobotSpec(
+        name=text(setup, "setup", setup_file) or Path(setup_file).stem,
+        robot=text(robot, "robot", robot_file) or text(setup, "robot", setup_file),
+        rate_hz=number(merged, "rate_hz", setup_file, robot_file, at_least=0.1),
+        wait_s=number({"wait_s": 0.02, **merged}, "wait_s", setup_file, robot_file, at_least=0.0),
+        observation=observation,
+        action=action,
+        task=text(setup, "task", setup_file),
+        scene=text(setup, "scene", setup_file),
+    )
+
+
+def check_together(observation: tuple[Field, ...], action: tuple[Field, ...], setup_file: str) -> None:
+    """Refuse fields that are well by themselves, but not beside each other, or not as an action."""
     both = [field.name for field in observation if field in action]
     if both:
         raise SpecError(
@@ -174,17 +190,6 @@ def merge(robot: Mapping[str, Any], setup: Mapping[str, Any], robot_file: str, s
     for field in (*observation, *action):
         if type_of.setdefault(field.topic, field.type) != field.type:
             raise SpecError(f"{setup_file}: {field.topic!r} is {type_of[field.topic]} and {field.type}. Keep one type.")
-    merged = {**robot, **setup}
-    return RobotSpec(
-        name=text(setup, "setup", setup_file) or Path(setup_file).stem,
-        robot=text(robot, "robot", robot_file) or text(setup, "robot", setup_file),
-        rate_hz=number(merged, "rate_hz", setup_file, robot_file, at_least=0.1),
-        wait_s=number({"wait_s": 0.02, **merged}, "wait_s", setup_file, robot_file, at_least=0.0),
-        observation=observation,
-        action=action,
-        task=text(setup, "task", setup_file),
-        scene=text(setup, "scene", setup_file),
-    )
 
 
 def merge_field(robot: Mapping[str, Any], setup: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,10 +23,12 @@ class Placed:
     Attributes:
         matrix: homogeneous, shape (4, 4): a point in the child, to the same point in the parent [m].
         stamp_s: of the oldest dynamic transform on the way [s]; None where all are static, which do not age.
+        arrival: number of the message that brought the dynamic transform on the way that came first.
     """
 
     matrix: Array
     stamp_s: float | None
+    arrival: int
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Edge:
     matrix: Array
     stamp_s: float
     static: bool
+    arrival: int
 
 
 class TransformTree:
@@ -48,9 +51,11 @@ class TransformTree:
     def __init__(self) -> None:
         self.edges: dict[str, Edge] = {}
         self.refused: dict[str, str] = {}  # child to what is wrong with its transform
+        self.messages = 0
 
     def put(self, message: Any, static: bool = False) -> None:
         """Take a tf2_msgs/TFMessage, or anything shaped like it; a broken transform is left out and remembered."""
+        self.messages += 1
         for transform in message.transforms:
             parent, child = name(transform.header.frame_id), name(transform.child_frame_id)
             try:
@@ -61,7 +66,7 @@ class TransformTree:
                 self.refused[child] = str(error)
                 continue
             stamp = transform.header.stamp
-            edge = Edge(parent, matrix, float(stamp.sec) + 1e-9 * float(stamp.nanosec), static)
+            edge = Edge(parent, matrix, float(stamp.sec) + 1e-9 * float(stamp.nanosec), static, self.messages)
             known = self.edges.get(child)
             if known is None or (not edge.static, edge.stamp_s) >= (not known.static, known.stamp_s):
                 self.edges[child] = edge
@@ -78,8 +83,9 @@ class TransformTree:
         below_child = up_from_child[: up_from_child.index(common)]
         matrix = inverse(self.climb(below_parent)) @ self.climb(below_child)
         used = [self.edges[frame] for frame in (*below_parent, *below_child)]
-        stamps = [edge.stamp_s for edge in used if not edge.static]
-        return Placed(matrix, min(stamps, default=None))
+        moving = [edge for edge in used if not edge.static]
+        stamp_s = min((edge.stamp_s for edge in moving), default=None)
+        return Placed(matrix, stamp_s, min((edge.arrival for edge in moving), default=0))
 
     def why_not(self, parent: str, child: str) -> str:
         """Say why a chain is not known, and which frames are."""
@@ -117,13 +123,15 @@ class FieldTransforms:
     """The values of tf fields, from the messages of one tree.
 
     A field has a new value when the oldest transform on its way is newer than that of its last value, so which of
-    several broadcasters is heard first does not matter. What only static transforms connect has a value at any time.
+    several broadcasters is heard first does not matter. Where stamps do not count, the order of arrival stands for
+    them: others go on talking on the one topic of tf when a broadcaster has died. What only static transforms connect
+    has a value at any time.
     """
 
     def __init__(self, fields: Iterable[Field]) -> None:
         self.fields = tuple(fields)
         self.tree = TransformTree()
-        self.newest_s: dict[str, float] = {}
+        self.newest: dict[tuple[str, bool], float] = {}  # by field: the stamp of its last value, or (True) the arrival
 
     def put(self, message: Any, static: bool = False) -> list[tuple[Field, Array, float | None]]:
         """Take a message; return field, value and stamp of each field that it moved, None standing for received.
@@ -137,8 +145,9 @@ class FieldTransforms:
             if placed is None or placed.stamp_s is None or lacks_stamp(field, placed):
                 continue
             unstamped = placed.stamp_s == 0.0 or field.stamp == "received"
-            if unstamped or placed.stamp_s > self.newest_s.get(field.name, 0.0):
-                self.newest_s[field.name] = placed.stamp_s
+            since = placed.arrival if unstamped else placed.stamp_s
+            if since > self.newest.get((field.name, unstamped), 0.0):
+                self.newest[field.name, unstamped] = since
                 moved.append((field, pose_values(placed.matrix, field), None if unstamped else placed.stamp_s))
         return moved
 

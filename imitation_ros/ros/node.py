@@ -10,7 +10,11 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException, ParameterUninitializedException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    NameValidationException,
+    ParameterUninitializedException,
+)
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -105,7 +109,7 @@ def spin(make: Callable[[], Any], work: Callable[[Any], None] | None = None, arg
         if not asked:
             raise
         return 130  # Ctrl-C in the middle of a call into rclpy comes out like this
-    except ImitationRosError as error:
+    except (ImitationRosError, NameValidationException) as error:  # the latter: of a topic or node, from a parameter
         name = getattr(make, "func", make).__name__.removesuffix("Node").lower() if node is None else node.get_name()
         print(f"{name}: {error}", file=sys.stderr, flush=True)
         return 2

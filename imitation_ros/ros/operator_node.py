@@ -31,6 +31,8 @@ class OperatorNode(Node):
         super().__init__("operator", parameter_overrides=overrides(parameters))
         self.spec = load_spec(required(self, "setup", "a name in config/setups, or the path of a setup"))
         self.episodes = parameter(self, "episodes", 10, "how many demonstrations to give; failures are not counted")
+        if self.episodes < 1:
+            raise SpecError(f"episodes is {self.episodes}; it should be at least 1.")
         recorder = parameter(self, "recorder", "recorder", "the recorder node; empty: do not record")
         simulator = parameter(self, "simulator", "simulator", "the simulator node, which is reset before each episode")
         self.lockstep = parameter(self, "lockstep", True, "simulator and recorder work in lock-step: miss no tick")

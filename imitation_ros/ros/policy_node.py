@@ -16,10 +16,12 @@ from imitation_ros.deployment import Command, PolicyRunner, State
 from imitation_ros.errors import ImitationRosError
 from imitation_ros.policies.bundle import read_info
 from imitation_ros.policies.inference import InferenceProcess
+from imitation_ros.readiness import unramped_actions
 from imitation_ros.robot.spec import RobotSpec, load_spec
-from imitation_ros.robot.wiring import rewired, with_prefix
+from imitation_ros.robot.wiring import rewired, wiring_differences, with_prefix
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
-from imitation_ros.ros.topics import LATCHED, NUMBERS, FieldPublishers, FieldSubscriptions, now_s, steady_timer
+from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscriptions, now_s, steady_timer
+from imitation_ros.topic_facts import without_numbers
 
 LOOP_S = 0.005  # of the command loop: late by at most this much
 LEVELS = {State.FAULT: DiagnosticStatus.ERROR, State.HOLDING: DiagnosticStatus.WARN}
@@ -68,6 +70,10 @@ class PolicyNode(LifecycleNode):
         except ImitationRosError as error:
             self.close()
             return self.refuse(error)
+        for line in wiring_differences(self.inference.info.spec, spec):
+            self.get_logger().info(f"wired otherwise than the policy's data, {line}")
+        for line in unramped_actions(spec):
+            self.get_logger().warning(line)
         self.get_logger().info(f"configured: {self.bundle} for {spec.name} at {spec.rate_hz:g} Hz")
         return TransitionCallbackReturn.SUCCESS
 
@@ -178,7 +184,7 @@ class PolicyNode(LifecycleNode):
             self.say(f"{state.value}: {self.runner.reason}", alarming=state in (State.HOLDING, State.FAULT))
 
     def say(self, words: str, alarming: bool) -> None:
-        kind = NUMBERS.sub("", words)  # an age grows, and says nothing new
+        kind = without_numbers(words)
         if kind == self.said:
             return
         self.said = kind

@@ -50,11 +50,7 @@ class SimulatorNode(Node):
         self.stall_s = parameter(self, "stall_s", 30.0, "give up when no command comes for so long (lockstep) [s]")
         self.film = parameter(self, "film", "", "write an animated GIF of each of the first episodes into this folder")
         self.films = parameter(self, "films", 3, "how many episodes are filmed")
-        if not factor > 0.0:
-            raise SpecError(f"real_time_factor is {factor:g}; it should be above 0.")
-        if self.purpose not in PURPOSES:
-            hint = did_you_mean(self.purpose, PURPOSES)
-            raise SpecError(f"purpose is {self.purpose!r}; allowed: {', '.join(PURPOSES)}.{hint}")
+        self.check_parameters(factor)
         self.env = RobotEnv(setup, disturbance=disturbance, randomisation=randomisation)
         self.spec = self.env.robot_spec
         self.tick = round(LEAP_S * self.spec.rate_hz)  # time 0 would be an empty stamp
@@ -81,6 +77,16 @@ class SimulatorNode(Node):
         self.get_logger().info(
             f"ready: {self.spec.name}, {'lock-step' if self.lockstep else f'{factor:g} x real time'}"
         )
+
+    def check_parameters(self, factor: float) -> None:
+        if not 0.001 <= factor <= 1000.0:
+            raise SpecError(f"real_time_factor is {factor:g}; it should be from 0.001 to 1000.")
+        for word, number in (("seed", self.seed), ("first_start", self.next_start)):
+            if number < 0:
+                raise SpecError(f"{word} is {number}; it should be at least 0.")
+        if self.purpose not in PURPOSES:
+            hint = did_you_mean(self.purpose, PURPOSES)
+            raise SpecError(f"purpose is {self.purpose!r}; allowed: {', '.join(PURPOSES)}.{hint}")
 
     @property
     def time_s(self) -> float:

@@ -170,7 +170,7 @@ class Teleoperation:
             self.say(answer.message)
         elif name == "reset":
             self.commands.gripper_open = True  # as a reset leaves it
-            self.say(f"the simulator is reset to start {json.loads(answer.message)['start']}")
+            self.say(reset_words(answer.message))
         else:
             self.state, self.ticks = STATES.get(name, self.state), "0"
             self.say(answer.message)
@@ -190,3 +190,11 @@ class Teleoperation:
     def close(self) -> None:
         self.rest()
         self.publishers.close()
+
+
+def reset_words(answer: str) -> str:
+    """Return what a reset answered: our simulator tells its start as JSON, another may answer anything."""
+    try:
+        return f"the simulator is reset to start {json.loads(answer)['start']}"
+    except (ValueError, KeyError, TypeError):
+        return f"reset: {answer}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,6 +19,7 @@ from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import names_no_joint_of, read, stamp_s, write
 from imitation_ros.ros.frames import FrameSubscription
 from imitation_ros.ros.message_types import TRANSFORMS, message_class, new_message, now_s, tf_topic, to_stamp
+from imitation_ros.topic_facts import without_numbers
 
 OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
 """Called with the field's name, its values, the stamp (None without one), received and monotonic time [s]."""
@@ -28,7 +28,6 @@ DEPTH = 200  # a burst of a second at 200 Hz is kept; stamps, not arrival, say w
 LOOK_EVERY_S = 0.1  # for publishers
 SILENT_AFTER_S = 1.0
 LAST_WORD_S = 0.5  # to arrive, before a topic is closed
-NUMBERS = re.compile(r"-?\d[\d.e+-]*|\bnan\b|\binf\b")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -65,7 +64,9 @@ class FieldSubscriptions:
             self.fields_of.setdefault(field.topic, []).append(field)
         self.expected = {field.topic for field in expected}
         self.subscriptions: dict[str, Any] = {}
+        self.reliable: dict[str, bool] = {}
         self.problems: dict[tuple[str, str], str] = {}  # by topic and field; no field where it is the whole topic's
+        self.noted_s: dict[tuple[str, str], float] = {}  # when each was found last
         self.received: dict[str, int] = dict.fromkeys(self.fields_of, 0)
         self.last_s: dict[str, float] = dict.fromkeys(self.fields_of, time.monotonic())
         self.read_s: dict[str, float] = {}  # field to when a value of it came
@@ -82,38 +83,57 @@ class FieldSubscriptions:
             if topic not in self.subscriptions:
                 self.subscribe(topic, fields)
             silent_s = time.monotonic() - self.last_s[topic]
-            if silent_s > SILENT_AFTER_S and topic in self.subscriptions and topic in self.expected:
-                self.problems[topic, ""] = (
-                    f"{self.named(topic)} has been silent for {silent_s:.0f} s: `ros2 topic hz {self.full(topic)}`"
-                )
+            if silent_s > SILENT_AFTER_S and topic in self.subscriptions:
+                self.look_again(topic, silent_s)
         for frames in self.frames:
             self.received[frames.topic] = frames.received
             for name, problem in frames.look().items():
                 if problem is None:
                     self.forget(frames.topic, name)
                 else:
-                    self.problems[frames.topic, name] = problem
+                    self.note(frames.topic, name, problem)
+        self.forget_the_past()
         for where, problem in self.problems.items():
-            kind = NUMBERS.sub("", problem)  # seconds of silence grow
+            kind = without_numbers(problem)
             if self.announced.get(where) != kind:
                 self.node.get_logger().warning(problem)
                 self.announced[where] = kind
+
+    def look_again(self, topic: str, silent_s: float) -> None:
+        """Say that a topic is silent, or subscribe anew: best effort is never heard by who asks for reliable."""
+        publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
+        if self.reliable[topic] and not all(map(is_reliable, publishers)):
+            self.node.destroy_subscription(self.subscriptions.pop(topic))
+            self.subscribe(topic, self.fields_of[topic])
+        elif topic in self.expected:
+            look = f"`ros2 topic hz {self.full(topic)}`"
+            self.note(topic, "", f"{self.named(topic)} has been silent for {silent_s:.0f} s: {look}")
+
+    def forget_the_past(self) -> None:
+        """A problem of what may be silent is forgotten after a while: a command that would be well may never come."""
+        before_s = time.monotonic() - SILENT_AFTER_S
+        watched = self.expected | {frames.topic for frames in self.frames}
+        for topic, name in [where for where, noted_s in self.noted_s.items() if noted_s < before_s]:
+            if topic not in watched:
+                self.forget(topic, name)
 
     def subscribe(self, topic: str, fields: list[Field]) -> None:
         publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
         if not publishers:
             if topic in self.expected and time.monotonic() - self.last_s[topic] > 0.5 * SILENT_AFTER_S:
-                self.problems[topic, ""] = f"{self.named(topic)} has no publisher yet: see `ros2 topic list`"
+                self.note(topic, "", f"{self.named(topic)} has no publisher yet: see `ros2 topic list`")
             return
         types = sorted({info.topic_type for info in publishers})
         if types != [fields[0].type]:
-            self.problems[topic, ""] = (
+            self.note(
+                topic,
+                "",
                 f"{self.named(topic)} is published as {' and '.join(types)}; the spec says {fields[0].type} "
-                f"({fields[0].file}). `ros2 topic info -v {self.full(topic)}` shows who publishes it"
+                f"({fields[0].file}). `ros2 topic info -v {self.full(topic)}` shows who publishes it",
             )
             return
-        reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
-        policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        self.reliable[topic] = all(map(is_reliable, publishers))
+        policy = ReliabilityPolicy.RELIABLE if self.reliable[topic] else ReliabilityPolicy.BEST_EFFORT
         self.forget(topic, "")
         self.last_s[topic] = time.monotonic()
         self.subscriptions[topic] = self.node.create_subscription(
@@ -134,13 +154,18 @@ class FieldSubscriptions:
             except MessageError as error:
                 lately = heard_s - self.read_s.get(field.name, -SILENT_AFTER_S) < SILENT_AFTER_S
                 if not (lately and names_no_joint_of(message, field)):  # an arm's and a gripper's driver may share it
-                    self.problems[topic, field.name] = str(error)
+                    self.note(topic, field.name, str(error))
             else:
                 self.read_s[field.name] = heard_s
                 self.forget(topic, field.name)
 
+    def note(self, topic: str, name: str, problem: str) -> None:
+        self.problems[topic, name] = problem
+        self.noted_s[topic, name] = time.monotonic()
+
     def forget(self, topic: str, name: str) -> None:
         """A problem has gone; if it comes back, it is said again."""
+        self.noted_s.pop((topic, name), None)
         if self.problems.pop((topic, name), None) is not None:
             self.announced.pop((topic, name), None)
 
@@ -166,6 +191,10 @@ class FieldSubscriptions:
         fields = tuple(fields)
         wheres = [*((field.topic, "") for field in fields), *((field.topic, field.name) for field in fields)]
         return [self.problems[where] for where in dict.fromkeys(wheres) if where in self.problems]
+
+
+def is_reliable(publisher: Any) -> bool:
+    return bool(publisher.qos_profile.reliability == ReliabilityPolicy.RELIABLE)
 
 
 class FieldPublishers:

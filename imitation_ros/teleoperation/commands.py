@@ -2,7 +2,7 @@
 
 A velocity (or a relative action) is the wish times the scale, zero where nobody wishes anything. An
 absolute position goes on from where the robot is measured, no faster than its limit, so that it never
-jumps. A gripper is open or closed, and unknown until somebody says which.
+jumps, and waits for a robot that does not follow. A gripper is open or closed, and unknown until somebody says which.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from imitation_ros.errors import SpecError
 from imitation_ros.robot.field import Field
-from imitation_ros.robot.limits import limited, says_where
+from imitation_ros.robot.limits import NEAR_S, limited, measuring
 from imitation_ros.robot.messages import COMPONENTS
 from imitation_ros.robot.spec import RobotSpec
 
@@ -87,11 +87,28 @@ class Commands:
             if field.name not in self.integrated:
                 values[field.name] = at_rate(field, wish, self.period_s)
             elif self.find_target(field, measured):
-                speed = np.array(field.limits.velocity)
-                start = self.targets[field.name]
-                moved = limited(field, start + wish * speed * self.period_s, start, self.period_s, 1.0)
-                values[field.name] = self.targets[field.name] = moved
+                position = measured.get(self.integrated[field.name])
+                values[field.name] = self.targets[field.name] = self.moved_on(field, wish, position)
         return values
+
+    def moved_on(self, field: Field, wish: Array, position: Array | None) -> Array:
+        """Return the target of one period later; it stays where it is while the robot is silent, or far behind it."""
+        start, speed = self.targets[field.name], np.array(field.limits.velocity)
+        if position is None:
+            self.problem = self.silent(field)
+            return start
+        moved = limited(field, start + wish * speed * self.period_s, start, self.period_s, 1.0)
+        behind = np.abs(moved - position)
+        lost = (behind > NEAR_S * speed) & (behind > np.abs(start - position))
+        for index in np.flatnonzero(lost)[:1]:
+            self.problem = (
+                f"{field.name!r} waits: {field.names[index]} is at {position[index]:.3f} and does not follow to "
+                f"{start[index]:.3f}; is the robot blocked or switched off?"
+            )
+        return np.where(lost, start, moved)
+
+    def silent(self, field: Field) -> str:
+        return f"{field.name!r} is not moved: {self.integrated[field.name]!r} is silent"
 
     def rest(self) -> dict[str, Array]:
         """Return what ends every motion; positions begin anew from where the robot is measured."""
@@ -116,7 +133,7 @@ class Commands:
             return True
         position = measured.get(self.integrated[field.name])
         if position is None:
-            self.problem = f"{field.name!r} is not moved: {self.integrated[field.name]!r} is silent"
+            self.problem = self.silent(field)
             return False
         low, high = field.scale
         inside = np.clip(position, low, high)
@@ -143,8 +160,9 @@ def at_rate(field: Field, wish: Array, period_s: float) -> Array:
 
 
 def where(spec: RobotSpec, action: Field) -> str:
-    """Return the observation that says where a position is; empty where none does."""
-    return next((field.name for field in spec.observation if says_where(field, action)), "")
+    """Return the observation that says where a position is; empty where none does, or two arms' might."""
+    says = measuring(spec.observation, action)
+    return says[0].name if len({field.topic for field in says}) == 1 else ""
 
 
 def refusals(spec: RobotSpec) -> list[str]:

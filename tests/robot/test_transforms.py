@@ -201,3 +201,15 @@ def test_transforms_without_a_stamp_are_of_when_they_were_received_unless_one_is
         assert [(f, s) for f, _, s in fields.put(heard(transform("base", "hand", np.eye(4))))] == [(field, None)]
     assert fields.missing(field) is None
     assert "comes without a stamp" in fields.missing(strict) and "cell.yaml" in fields.missing(strict)
+
+
+@pytest.mark.parametrize(("stamp", "at_s"), [("header", 0.0), ("received", 3.0)])
+def test_where_stamps_do_not_count_others_who_talk_on_tf_do_not_keep_a_dead_broadcaster_alive(stamp, at_s):
+    fields = FieldTransforms([make_field("tf", parent="base", child="hand", stamp=stamp)])
+    fields.put(heard(transform("base", "arm", np.eye(4), at_s)))
+    assert len(fields.put(heard(transform("arm", "hand", matrix_of(1), at_s)))) == 1
+    for _ in range(3):
+        assert fields.put(heard(transform("other", "thing", np.eye(4), at_s))) == [], "of no concern"
+    moved = [len(fields.put(heard(transform("base", "arm", np.eye(4), at_s)))) for _ in range(3)]
+    assert moved == [1, 0, 0], "the hand has not been heard since"
+    assert len(fields.put(heard(transform("arm", "hand", matrix_of(2), at_s)))) == 1

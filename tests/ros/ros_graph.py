@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
 from imitation_ros.robot.messages import write
-from imitation_ros.ros.topics import message_class, to_stamp
+from imitation_ros.ros.topics import message_class, new_message, to_stamp
 
 PATIENCE_S = 30.0  # for a process to start on a busy machine
 
@@ -95,7 +95,7 @@ class FakeRobot:
         for name, field in self.fields.items():
             if name in self.quiet:
                 continue
-            message = message_class(field.type)()
+            message = new_message(field.type)
             message.header.stamp = to_stamp(time.time())
             write(message, field, self.values[name])
             self.publishers[name].publish(message)

@@ -20,12 +20,12 @@ import rclpy
 from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_graph import wait_until
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64
 
-from imitation_ros.errors import SpecError
+from imitation_ros.errors import MessageError, SpecError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.field_yaml import parse_field
 from imitation_ros.robot.messages import COMPONENTS, write
@@ -174,6 +174,58 @@ def test_drivers_that_share_a_topic_are_no_problem_to_each_other_until_one_is_si
     quiet.clear()
     wait_until(lambda: not topics.problems_of([hand]), what="hearing the hand again")
     timer.cancel()
+    topics.close()
+
+
+def test_a_command_that_was_refused_once_does_not_stand_against_a_start_for_ever(graph):
+    """Such as one that came before /clock did; the next, which would be well, may be long in coming."""
+    command = parse_field("gripper", {"topic": "gripper", "type": "std_msgs/msg/Float64"}, "cell.yaml")
+
+    refused: list[float] = []
+
+    def refuse(*_: object) -> None:
+        refused.append(time.monotonic())
+        raise MessageError("'gripper' is stamped 2.350 s in the future")
+
+    topics = FieldSubscriptions(graph.node, [], refuse, optional=[command])
+    publisher = graph.node.create_publisher(Float64, "gripper", 10)
+    wait_until(lambda: publisher.get_subscription_count(), what="being heard")
+    publisher.publish(Float64())
+    wait_until(lambda: refused, what="the refusal")
+    wait_until(lambda: not topics.problems_of([command]), what="forgetting it")
+    assert time.monotonic() - refused[0] > 0.9, "long enough for a report, and for who calls ~/start just then"
+    topics.close()
+
+
+def test_a_topic_of_another_type_stands_against_a_start_as_long_as_it_is_published_so(graph):
+    command = parse_field("gripper", {"topic": "gripper", "type": "std_msgs/msg/Float64"}, "cell.yaml")
+    topics = FieldSubscriptions(graph.node, [], print, optional=[command])
+    publisher = graph.node.create_publisher(JointState, "gripper", 10)
+    wait_until(lambda: topics.problems_of([command]), what="noticing the type")
+    assert "is published as sensor_msgs/msg/JointState" in topics.problems_of([command])[0]
+    for _ in range(8):
+        time.sleep(0.2)
+        assert topics.problems_of([command])
+    graph.node.destroy_publisher(publisher)
+    wait_until(lambda: not topics.problems_of([command]), what="forgetting who has gone")
+    topics.close()
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_driver_that_comes_back_as_best_effort_is_heard_again(graph, optional):
+    field, heard = joints("arm", "shoulder"), []
+    fields = {"expected": [], "optional": [field]} if optional else {"expected": [field]}
+    topics = FieldSubscriptions(graph.node, on_value=lambda name, *_: heard.append(name), **fields)
+    message = new_message(field.type)
+    write(message, field, np.array([1.0]))
+    for reliability in (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT):
+        qos = QoSProfile(depth=10, reliability=reliability)
+        publisher = graph.node.create_publisher(JointState, field.topic, qos)
+        timer = graph.node.create_timer(0.05, lambda publisher=publisher: publisher.publish(message))
+        heard.clear()
+        wait_until(lambda: heard, what=f"hearing {reliability.name}", why=lambda: topics.problems_of([field]))
+        graph.node.destroy_timer(timer)
+        graph.node.destroy_publisher(publisher)
     topics.close()
 
 

@@ -51,6 +51,13 @@ def test_a_setup_gives_topics_and_tighter_limits(node_of):
     assert list(node.commands.by_topic) == ["cell_2/twist"]
 
 
+def test_the_differences_in_wiring_are_said_when_it_is_configured(node_of, capfd):
+    assert node_of(CELL.format(more="")).on_configure(None).name == "SUCCESS"
+    said = capfd.readouterr().err
+    assert "twist.topic: servo_node/delta_twist_cmds != cell_2/twist" in said
+    assert "joint_position." not in said
+
+
 def test_a_setup_that_means_something_else_is_refused_with_the_difference(node_of):
     with pytest.raises(SpecError, match=r"twist\.frame: panda_link0 != world"):
         node_of(CELL.format(more=", frame: world"))

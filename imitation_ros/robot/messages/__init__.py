@@ -9,7 +9,7 @@ module where its like are, and its field and empty message in tests/robot/messag
 """
 
 from imitation_ros.robot.messages import geometry, images, joints, plain  # noqa: F401 they register themselves
-from imitation_ros.robot.messages.geometry import pose_values
+from imitation_ros.robot.messages.geometry import pose_values, rotation_matrix
 from imitation_ros.robot.messages.joints import names_no_joint_of
 from imitation_ros.robot.messages.registry import (
     COMPONENTS,
@@ -45,6 +45,7 @@ __all__ = [
     "names_no_joint_of",
     "pose_values",
     "read",
+    "rotation_matrix",
     "stamp_s",
     "write",
 ]

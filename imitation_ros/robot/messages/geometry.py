@@ -48,15 +48,24 @@ def read_rotation(quaternion: Any, field: Field) -> Array:
         raise MessageError(f"{field.name!r} ({field.topic}): {error}.") from None
 
 
+def rotation_matrix(field: Field, values: Array) -> Array:
+    """Return the matrix, (3, 3), of the last numbers of a value; the field has a rotation.
+
+    Raises:
+        MessageError: they say no rotation.
+    """
+    try:
+        return ROTATIONS[field.rotation or ""][1](values[-len(rotation_names(field)) :])
+    except ValueError as error:
+        raise MessageError(f"{field.name!r} ({field.topic}): {error}.") from None
+
+
 def write_rotation(quaternion: Any, field: Field, values: Array) -> None:
     """Fill a quaternion from the last numbers of a value; the identity where the field has no rotation."""
     if field.rotation is None:
         quaternion.x, quaternion.y, quaternion.z, quaternion.w = 0.0, 0.0, 0.0, 1.0
         return
-    try:
-        matrix = ROTATIONS[field.rotation][1](values[-len(rotation_names(field)) :])
-    except ValueError as error:
-        raise MessageError(f"{field.name!r} ({field.topic}): {error}.") from None
+    matrix = rotation_matrix(field, values)
     quaternion.x, quaternion.y, quaternion.z, quaternion.w = matrix_to_quaternion(matrix).tolist()
 
 
