@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, get_type_hints
 
 from imitation_ros import __version__
 from imitation_ros.cli_nodes import deploy, doctor, how_to_install, new_robot, operate, record, simulate
-from imitation_ros.errors import ImitationRosError, did_you_mean
+from imitation_ros.errors import ImitationRosError, SpecError, did_you_mean
 
 
 def demo(output: Path = Path("demo"), quick: bool = False, tasks: tuple[str, ...] = ("reach", "pick_place")) -> None:
@@ -47,11 +48,18 @@ def train(
     """
     from imitation_ros.algorithms.recipe import load_recipe
     from imitation_ros.console import console
-    from imitation_ros.training import run_bc
+    from imitation_ros.training import board_folder, run_bc
 
+    if updates < 0:
+        raise SpecError(f"--updates is {updates}; it should be at least 1.")
     changes = {"seed": seed, **({"updates": updates} if updates else {})}
     folder = run_bc(data, output, load_recipe(recipe, changes), device)
-    console.print(f"The policy is in {folder}. Look at it with `imitation-ros info {folder}`.")
+    console.print(
+        f"The policy is in {folder}. Look at it with `imitation-ros info {folder}`, and at its curves with "
+        f"`tensorboard --logdir {board_folder(folder)}`.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def evaluate(
@@ -104,6 +112,16 @@ def usage() -> str:
     return "\n".join([*lines, "", "`imitation-ros <verb> --help` says more."])
 
 
+def name_positionals(verb: Callable[..., None]) -> None:
+    """Let --help call a positional argument SETUP or POLICY, where tyro would say STR or PATH."""
+    import tyro
+
+    for name, parameter in inspect.signature(verb).parameters.items():
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            kind = get_type_hints(verb)[name]
+            verb.__annotations__[name] = Annotated[kind, tyro.conf.arg(metavar=name.upper())]
+
+
 def main() -> None:
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -118,6 +136,7 @@ def main() -> None:
         sys.exit(2)
     import tyro
 
+    name_positionals(verb)
     try:
         tyro.cli(verb, prog=f"imitation-ros {arguments[0]}", args=arguments[1:])
     except ImitationRosError as error:

@@ -136,6 +136,7 @@ def operate(
     layout: str = "joystick",
     episodes: int = 10,
     lockstep: bool = True,
+    namespace: str = "",
 ) -> None:
     """Teleoperate a robot by keyboard or joystick, or let the task's scripted expert do it in the simulator.
 
@@ -150,15 +151,20 @@ def operate(
         layout: joystick: what axes and buttons do, a name in config/operators, or a path.
         episodes: expert: how many demonstrations to give; failures are discarded and not counted.
         lockstep: expert: simulator and recorder work in lock-step too: every tick has to be recorded.
+        namespace: where the node, recorder, simulator and the robot's topics are, such as left.
     """
+    from imitation_ros.robot.spec import check_scene, load_spec
+
     given: dict[str, Any] = {"setup": setup, "recorder": recorder, "simulator": simulator}
     if by == "expert":
         given = {**given, "episodes": episodes, "lockstep": lockstep}
-        run_node("operator_node", "OperatorNode", given, work="demonstrate")
+        check_scene(load_spec(setup), setup)
+        run_node("operator_node", "OperatorNode", given, work="demonstrate", namespace=namespace)
     elif by == "keyboard":
-        run_node("keyboard_node", "KeyboardNode", {**given, "use_sim_time": use_sim_time})
+        run_node("keyboard_node", "KeyboardNode", {**given, "use_sim_time": use_sim_time}, namespace=namespace)
     else:
-        run_node("joystick_node", "JoystickNode", {**given, "layout": layout, "use_sim_time": use_sim_time})
+        given = {**given, "layout": layout, "use_sim_time": use_sim_time}
+        run_node("joystick_node", "JoystickNode", given, namespace=namespace)
 
 
 def deploy(

@@ -5,15 +5,39 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 LINE_EVERY_S = 10.0  # in a log file
 
 console = Console()
+
+
+def print_table(heads: Sequence[str], rows: Sequence[tuple[str, ...]], drop: Sequence[str], fold: str) -> None:
+    """Print a table whose names stay whole on a narrow terminal.
+
+    Args:
+        rows: of texts, which may have several lines; one text more than there are heads is the row's style.
+        drop: the columns that can be missed, the least important first; they go only where the lines would not fit.
+        fold: the column that is broken where that is not enough.
+    """
+    wide = [max(len(line) for row in (heads, *rows) for line in row[place].split("\n")) for place in range(len(heads))]
+    kept = list(range(len(heads)))
+    for head in drop:
+        if sum(wide[place] + 2 for place in kept) > console.width:  # a space on either side
+            kept.remove(heads.index(head))
+    table = Table(box=None, padding=(0, 1), header_style="bold")
+    for place in kept:
+        table.add_column(heads[place], no_wrap=heads[place] != fold, overflow="fold")
+    for row in rows:
+        style = row[len(heads)] if len(row) > len(heads) else ""
+        table.add_row(*(escape(row[place]) for place in kept), style=style)
+    console.print(table, highlight=False)
 
 
 class Bar:

@@ -6,12 +6,14 @@ import time
 from pathlib import Path
 
 from imitation_ros.console import console
-from imitation_ros.envs.collect import spec_of
+from imitation_ros.envs.collect import gymnasium_id, spec_of
 from imitation_ros.envs.evaluate import Evaluation, evaluate
 from imitation_ros.envs.tasks import Expert
 from imitation_ros.errors import BundleError, SpecError
+from imitation_ros.paths import names_in
 from imitation_ros.policies.bundle import OnnxPolicy
 from imitation_ros.policies.policy import Policy
+from imitation_ros.robot.spec import RobotSpec, check_scene, load_spec
 
 EXPERT = "expert"
 
@@ -37,13 +39,16 @@ def run_evaluation(
     if str(policy) == EXPERT:
         if not setup:
             raise SpecError("the expert needs a setup: add `--setup panda_reach`, or another.")
-        task = spec_of(setup).task
+        spec = spec_of(setup)
+        if gymnasium_id(setup) is None:
+            check_scene(spec, setup)
+        task = spec.task
         if not task:
             raise SpecError(f"{setup} names no task, so there is no scripted expert. Evaluate a policy instead.")
         driver = Expert(task)
     else:
         driver = OnnxPolicy(policy)
-        setup = setup or driver.spec.name
+        setup = setup or own_setup(policy, driver.spec)
         differences = driver.spec.differences(spec_of(setup))
         if differences:
             raise BundleError(f"{policy} and the setup {setup} mean different things: {'; '.join(differences[:5])}.")
@@ -55,3 +60,19 @@ def run_evaluation(
         f"{setup}: {evaluation}{' under disturbance' if disturbance else ''}, in {wall_s:.0f} s.", soft_wrap=True
     )
     return evaluation
+
+
+def own_setup(policy: Path, spec: RobotSpec) -> str:
+    """Return the name of the setup that a policy was trained for, where it is there to be simulated.
+
+    Raises:
+        BundleError: it is the user's own, or has no scene.
+    """
+    shipped = spec.name in names_in("config/setups")
+    if gymnasium_id(spec.name) is not None or (shipped and load_spec(spec.name).scene):
+        return spec.name
+    why = "has no `scene:`" if shipped else "is not in config/setups"
+    raise BundleError(
+        f"{policy} was trained for the setup {spec.name!r}, which {why}. Give `--setup FILE`: a setup of the same "
+        f"meaning, with a `scene:` to simulate it in."
+    )

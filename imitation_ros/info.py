@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
-from imitation_ros.console import console
+from imitation_ros.console import console, print_table
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
 from imitation_ros.data.images import EncodedImages
@@ -81,38 +80,41 @@ def show_dataset(path: Path, episodes: Iterable[Episode]) -> None:
             elif timing is not None:
                 summary.silent = (summary.silent or 0) + int(timing.silent[field.name].sum())
     size = sum(file.stat().st_size for file in dataset_files(path))
+    range_of = f"{min(steps)} to {max(steps)}" if min(steps) < max(steps) else f"{steps[0]}"
+    each = f"{range_of} each, " if len(steps) > 1 else ""
     console.print(
-        f"[bold]{path}[/bold]: {len(steps)} episode(s) of {spec.name} at {spec.rate_hz:g} Hz, {sum(steps)} ticks "
-        f"({min(steps)} to {max(steps)} each, {sum(steps) / spec.rate_hz:.0f} s in all), {size / 1e6:.1f} MB"
+        f"[bold]{path}[/bold]: {len(steps)} episode{'s' if len(steps) > 1 else ''} of {spec.name} at "
+        f"{spec.rate_hz:g} Hz, {sum(steps)} ticks ({each}{sum(steps) / spec.rate_hz:.0f} s in all), {size / 1e6:.1f} MB"
     )
     console.print(
         f"marked a success: {marked.count(True)}, a failure: {marked.count(False)}, not marked: {marked.count(None)}"
     )
-    table = Table("field", "number", "lowest", "highest", "unit", "timing", padding=(0, 1), box=None)
-    for field in spec.fields:
-        add_rows(table, field, summaries[field.name])
-    console.print(table)
+    heads = ("field", "number", "lowest", "highest", "unit", "timing")
+    rows = [row for field in spec.fields for row in rows_of(field, summaries[field.name])]
+    print_table(heads, rows, drop=("unit",), fold="number")
 
 
-def add_rows(table: Table, field: Field, summary: Summary) -> None:
-    """Add a row for each number of a field, or one for its images; what holds for the whole field is in the first."""
+def rows_of(field: Field, summary: Summary) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each number of a field, or one for its images; what holds for the whole field is in the first."""
     timing = "" if summary.oldest_s is None else f"oldest {summary.oldest_s:.3f} s"
     timing = timing if summary.silent is None else f"{summary.silent} silent ticks"
     if field.is_image:
         size = " x ".join(str(length) for length in field.row_shape)
         each = f"{field.storage}, {summary.image_bytes / max(summary.images, 1) / 1e3:.1f} kB"
-        table.add_row(field.name, size, "", "", each, timing)
+        yield field.name, size, "", "", each, timing
         return
     for index, name in enumerate(field.names):
         low, high = summary.low[index], summary.high[index]
         ends = (f"{low:.3g}", f"{high:.3g}") if low <= high else ("-", "-")
-        table.add_row(field.name if index == 0 else "", name, *ends, field.unit, timing if index == 0 else "")
+        yield field.name if index == 0 else "", name, *ends, field.unit, timing if index == 0 else ""
 
 
 def show_bundle(path: Path, info: BundleInfo) -> None:
     provenance = info.provenance
     data, training = provenance.get("data", {}), provenance.get("training", {})
-    console.print(f"[bold]{path}[/bold]: a {info.network.get('kind')} policy for {info.spec.name}")
+    kind = str(info.network.get("kind"))
+    kind = f"{'an' if kind.startswith(('a', 'e', 'i', 'o', 'u', 'mlp')) else 'a'} {kind}"
+    console.print(f"[bold]{path}[/bold]: {kind} policy for {info.spec.name}")
     console.print(
         f"learned by {provenance.get('algorithm')} from {data.get('episodes')} episodes ({data.get('transitions')} "
         f"ticks) of {data.get('folder') or data.get('source')}; {training.get('updates')} updates, kept number "
@@ -126,14 +128,12 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
 
 def show_spec(spec: RobotSpec) -> None:
     console.print(f"[bold]{spec.name}[/bold]: robot {spec.robot}, {spec.rate_hz:g} Hz, task {spec.task or 'not named'}")
-    table = Table("field", "role", padding=(0, 1), box=None)
-    table.add_column("topic and type", overflow="fold")
-    table.add_column("numbers")
+    rows = []
     for role, fields in (("observation", spec.observation), ("action", spec.action)):
         for field in fields:
             short = field.type.replace("/msg/", "/")
             frame = f" in {field.frame_id}" if field.frame_id else ""
             frame = f" of {field.child_frame_id}{frame}" if field.child else frame
             size = " x ".join(str(length) for length in field.row_shape)
-            table.add_row(field.name, role, f"{field.topic}\n{short}{frame}", f"{size} {field.unit}")
-    console.print(table)
+            rows.append((field.name, f"{role}\n{size} {field.unit}", f"{field.topic}\n{short}{frame}"))
+    print_table(("field", "role and numbers", "topic and type"), rows, drop=(), fold="topic and type")

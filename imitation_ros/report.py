@@ -100,7 +100,9 @@ TASK = Template("""<section><h2>$task</h2>
 <div class="tiles">$tiles</div>
 <div class="films">$films</div>
 <p class="note">The deployed policy, from test starts (the first ones, not chosen).</p>
-<div class="plots">$plots</div></section>
+<div class="plots">$plots</div>
+<p class="note">The held-out loss may rise while the held-out error falls: a policy that grows surer of itself pays more
+for each of its mistakes. The error chooses the policy that is kept.</p></section>
 """)
 
 

@@ -28,6 +28,7 @@ FieldsOf = Callable[[Any], Iterable[Field]]
 TF_MESSAGE = "tf2_msgs/msg/TFMessage"
 PAUSE_PERIODS, PAUSE_S = 5.0, 0.5  # a longer gap says nothing of the rate
 NUMBERS = re.compile(r"-?\d[\d.e+-]*|\bnan\b|\binf\b")
+TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 DISTINCT = 3  # values that are told apart: a gripper that only opens and closes has two
 
 
@@ -111,6 +112,7 @@ class FieldFacts:
         low, high: per number, (width,); None before the first.
         distinct: the different values, at most DISTINCT of them.
         newest: the newest value.
+        reach_s: of trajectories: how long after each the robot should be there [s].
     """
 
     def __init__(self, field: Field) -> None:
@@ -123,6 +125,7 @@ class FieldFacts:
         self.high: Numbers | None = None
         self.distinct: set[tuple[float, ...]] = set()
         self.newest: NDArray[Any] | None = None
+        self.reach_s = array("d")
 
     def add(self, message: Any, received_s: float | None, heard_s: float) -> None:
         if names_no_joint_of(message, self.field):
@@ -136,6 +139,9 @@ class FieldFacts:
             return
         self.count += 1
         self.newest = values
+        if self.field.type == TRAJECTORY:
+            reach = message.points[-1].time_from_start
+            self.reach_s.append(reach.sec + 1e-9 * reach.nanosec)
         if self.field.is_image:
             return
         self.low = values if self.low is None else np.minimum(self.low, values)
@@ -219,6 +225,7 @@ class GraphFacts:
         source: where, in words.
         topics: full name to facts.
         sim_time: whether /clock was published.
+        clocks: the nodes that publish it, where several contend.
         others: the names of topics that nobody asked about.
         tree: what tf said.
     """
@@ -226,6 +233,7 @@ class GraphFacts:
     source: str
     topics: dict[str, TopicFacts] = dataclass_field(default_factory=dict)
     sim_time: bool = False
+    clocks: list[str] = dataclass_field(default_factory=list)
     others: list[str] = dataclass_field(default_factory=list)
     tree: TransformTree = dataclass_field(default_factory=TransformTree)
 

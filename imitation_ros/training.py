@@ -102,7 +102,7 @@ def clone(
     device = choose_device(device)
     torch.set_num_threads(config.threads)
     curves: list[dict[str, float]] = []
-    board = None if output is None else SummaryWriter(str(output.parent / "tensorboard" / output.name))
+    board = None if output is None else SummaryWriter(str(board_folder(output)))
     with board or contextlib.nullcontext(), bar("training", config.updates) as shown:
 
         def report(update: int, measured: Mapping[str, float]) -> bool:
@@ -121,6 +121,11 @@ def clone(
         save_bundle(output, result.policy, provenance, ranges_of(rows), parity_samples(rows.observations))
         write_curves(output / CURVES, curves)
     return result
+
+
+def board_folder(output: Path) -> Path:
+    """Return where TensorBoard's files of a bundle are: beside it."""
+    return output.parent / "tensorboard" / output.name
 
 
 def provenance_of(

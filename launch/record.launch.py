@@ -15,6 +15,7 @@ ARGUMENTS = [
     DeclareLaunchArgument("episode_s", default_value="0.0", description="longest episode [s]; 0: no limit"),
     DeclareLaunchArgument("namespace", default_value="", description="where the node and the robot's topics are"),
     DeclareLaunchArgument("joint_prefix", default_value="", description="stands before joints and frames in messages"),
+    DeclareLaunchArgument("lockstep", default_value="false", description="the simulator waits for each command"),
     DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
 ]
 
@@ -38,6 +39,7 @@ def generate_launch_description():
                 "operator": given("operator"),
                 "episode_s": given("episode_s", float),
                 "joint_prefix": given("joint_prefix"),
+                "lockstep": given("lockstep", bool),
                 "use_sim_time": given("use_sim_time", bool),
             }
         ],

@@ -28,6 +28,7 @@ ARGUMENTS = [
         choices=["train", "validation", "test", "rollout"],
         description="what the starts are for; those of different purposes never coincide",
     ),
+    DeclareLaunchArgument("namespace", default_value="", description="where the node and the robot's topics are"),
 ]
 
 
@@ -40,6 +41,7 @@ def generate_launch_description():
     simulator = Node(
         package="imitation_ros",
         executable="simulate",
+        namespace=LaunchConfiguration("namespace"),
         parameters=[
             {
                 "setup": given("setup"),

@@ -29,6 +29,7 @@ ARGUMENTS = [
         "disturbance", default_value="false", description="add the scene's noise to what is executed"
     ),
     DeclareLaunchArgument("seed", default_value="0", description="draws the starts"),
+    DeclareLaunchArgument("namespace", default_value="", description="where nodes, robot and `joy` are"),
 ]
 
 
@@ -41,6 +42,7 @@ def generate_launch_description():
     simulator = Node(
         package="imitation_ros",
         executable="simulate",
+        namespace=LaunchConfiguration("namespace"),
         parameters=[{"setup": given("setup"), "disturbance": given("disturbance", bool), "seed": given("seed", int)}],
         output="screen",
         on_exit=Shutdown(),
@@ -48,6 +50,7 @@ def generate_launch_description():
     recorder = Node(
         package="imitation_ros",
         executable="record",
+        namespace=LaunchConfiguration("namespace"),
         parameters=[
             {
                 "setup": given("setup"),
@@ -63,6 +66,7 @@ def generate_launch_description():
     joystick = Node(
         package="imitation_ros",
         executable="operate_joystick",
+        namespace=LaunchConfiguration("namespace"),
         parameters=[{"setup": given("setup"), "layout": given("layout"), "use_sim_time": True}],
         output="screen",
         on_exit=Shutdown(),

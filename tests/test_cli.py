@@ -37,6 +37,12 @@ def test_help_of_a_verb_names_every_option_and_says_what_each_argument_is(monkey
     assert inspect.getdoc(cli.VERBS[verb]).splitlines()[0] in words
 
 
+@pytest.mark.parametrize(("verb", "words"), [("record", "SETUP"), ("deploy", "POLICY"), ("train", "DATA")])
+def test_help_names_what_has_to_be_given(monkeypatch, capsys, verb, words):
+    _, out, _ = run(monkeypatch, capsys, verb, "--help")
+    assert f" {words} " in out and " STR " not in out.split("positional arguments")[1].split("options")[0]
+
+
 def test_the_bare_command_lists_the_verbs_and_imports_nothing_heavy():
     script = (
         "import sys; from imitation_ros.cli import main; sys.argv = ['imitation-ros']\n"
@@ -78,6 +84,13 @@ def test_an_unknown_option_is_named(monkeypatch, capsys):
         (["train", "nowhere", "--output", "{tmp}/policy"], ["nowhere", "imitation-ros record"]),
         (["train", "nowhere", "--output", "{tmp}"], ["{tmp}", "already exists"]),
         (["train", "nowhere", "--output", "{tmp}/policy", "--recipe", "bcc"], ["'bcc'", "Did you mean 'bc'?"]),
+        (
+            ["train", "nowhere", "--output", "{tmp}/policy", "--updates", "-3"],
+            ["--updates is -3; it should be at least"],
+        ),
+        (["evaluate", "expert", "--setup", "ur5e_insert"], ["the setup ur5e_insert has no `scene:`"]),
+        (["operate", "ur5e_insert"], ["the setup ur5e_insert has no `scene:`"]),
+        (["operate", "panda_reach", "--namespace", "9 bad"], ["--namespace is '9 bad'"]),
         (["info", "panda_rech"], ["panda_rech"]),
         (["evaluate", "{tmp}/nowhere"], ["nowhere"]),
         (["demo", "--output", "{tmp}/demo", "--tasks", "raech"], ["'raech'", "Did you mean 'reach'?"]),

@@ -13,6 +13,7 @@ pytest.importorskip("rosbags")
 
 from bag_writer import header, image, joint_state, make, number, twist, write_bag
 
+from imitation_ros.console import console
 from imitation_ros.drafting.fields import draft_robot
 from imitation_ros.drafting.files import flow, new_robot, robot_yaml, setup_yaml
 from imitation_ros.drafting.probe import facts_of_bag, probe, relative
@@ -223,6 +224,55 @@ def test_numbers_without_names_get_those_of_the_joints_and_what_their_topic_says
     assert action.words["when_silent"] == silent
     assert 1.9 <= action.words["scale_high"][0] <= 2.2
     assert any("order" in todo for todo in action.todos)
+
+
+def trajectories(*reaches_s):
+    """Yield commands of an arm that say how long the motion to each takes."""
+    for index, reach_s in enumerate(reaches_s):
+        log_s = START_S + 0.02 * index
+        after = SimpleNamespace(sec=int(reach_s), nanosec=round(1e9 * (reach_s % 1.0)))
+        point = SimpleNamespace(positions=[0.1 * index] * 6, velocities=[], time_from_start=after)
+        message = SimpleNamespace(header=header(log_s), joint_names=ARM, points=[point])
+        yield "/arm_controller/joint_trajectory", "trajectory_msgs/msg/JointTrajectory", message, log_s
+
+
+@pytest.mark.parametrize(
+    ("reaches_s", "drafted_s", "todo"),
+    [([0.5] * 5, 0.5, False), ([0.2, 0.4, 1.5], 0.4, True), ([0.0] * 5, 0.1, True), ([], 0.1, True)],
+)
+def test_a_policy_gets_the_time_to_reach_its_commands_that_was_seen(reaches_s, drafted_s, todo):
+    kind = "trajectory_msgs/msg/JointTrajectory"
+    unheard = {} if reaches_s else {"arm_controller/joint_trajectory": kind}
+    (action,) = draft_of(graph_of(trajectories(*reaches_s), **unheard)).of("action")
+    assert action.words["time_from_start_s"] == pytest.approx(drafted_s)
+    assert any(text.startswith("time_from_start_s") for text in action.todos) is todo
+
+
+def test_the_picture_that_our_simulator_shows_to_people_is_no_observation():
+    slow = [(f"{at}/simulator/view", IMAGE, image(START_S + index, 4, 4), START_S + index) for at in ("", "/left")
+            for index in range(5)]  # fmt: skip
+    draft = draft_of(graph_of([*seconds(20), *slow]))
+    assert [item.name for item in draft.of("observation")] == ["joint_position", "wrist_image"]
+    assert draft.rate_hz == 20.0 and "/left/simulator/view" in dict(draft.left_out)
+
+
+def test_the_rate_says_which_image_it_comes_from():
+    slow = [("/top/image_raw", IMAGE, image(START_S + 0.1 * index, 4, 4), START_S + 0.1 * index) for index in range(9)]
+    text = robot_yaml(draft_of(graph_of([*seconds(20), *slow])))
+    assert "rate_hz: 10  # ticks of recording and policy: set by top_image, which comes at 10 Hz" in text
+    assert "# ticks of recording and policy: what people teleoperate at" in robot_yaml(draft_of(graph_of(seconds(20))))
+
+
+def test_a_draft_of_a_bag_says_that_its_roles_are_guessed(drafted):
+    assert "# A bag does not say who listens" in drafted[1].read_text()
+    assert "guessed" not in setup_yaml(draft_of(graph_of(seconds(20))), SimpleNamespace(name="arm.yaml"))
+
+
+def test_the_names_on_the_screen_are_whole_on_a_narrow_terminal(monkeypatch, bag, tmp_path, capsys):
+    monkeypatch.setattr(console, "_width", 80)
+    new_robot("my_arm", tmp_path / "arm.yaml", facts_of_bag(bag))
+    table = capsys.readouterr().out.split("To decide")[0].split()
+    assert {"joint_position", "servo_node_delta_twist_cmds", "gripper_command", "wrist/image_raw"} <= set(table)
 
 
 def test_without_any_action_the_draft_says_so_and_what_to_do(tmp_path, capsys):

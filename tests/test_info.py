@@ -13,7 +13,7 @@ from imitation_ros.console import console
 from imitation_ros.data.hdf5 import write_episode
 from imitation_ros.errors import BundleError, DataError, SpecError
 from imitation_ros.info import show
-from imitation_ros.robot.spec import spec_from_yaml
+from imitation_ros.robot.spec import load_spec, spec_from_yaml
 
 
 def said(path) -> str:
@@ -26,7 +26,7 @@ def said(path) -> str:
 def test_a_recording_is_summed_up(tmp_path, spec, make_episode, name):
     path = write_episode(tmp_path / name, make_episode(spec, steps=4, success=True))
     words = said(path)
-    assert "tiny_wipe" in words and "4 ticks" in words and "a success: 1" in words
+    assert ": 1 episode of tiny_wipe" in words and "4 ticks (0 s in all)" in words and "a success: 1" in words
 
 
 def test_of_images_the_size_and_what_they_take_are_said(tmp_path, camera_spec, make_episode):
@@ -41,7 +41,7 @@ def test_ranges_are_those_of_all_episodes(tmp_path, spec, make_episode):
         episode.observations["joints"][:] = angle
         write_episode(tmp_path / f"{index}.hdf5", episode)
     words = said(tmp_path)
-    assert "2 episode(s)" in words and "shoulder -7.25 3.5 rad" in words
+    assert "2 episodes of" in words and "(2 each, " in words and "shoulder -7.25 3.5 rad" in words
 
 
 def test_an_episode_without_a_step_is_no_crash(tmp_path, spec, make_episode):
@@ -83,6 +83,19 @@ def test_an_empty_setup_is_named(tmp_path, text):
         show(str(tmp_path / "mine.yaml"))
 
 
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("setup", ["panda_pick_place", "panda_pair_handover"])
+def test_no_name_and_no_topic_is_broken_on_a_narrow_terminal(monkeypatch, setup, width):
+    monkeypatch.setattr(console, "_width", width)
+    with console.capture() as captured:
+        show(setup)
+    lines = captured.get().splitlines()
+    assert max(len(line) for line in lines) <= width
+    words = " ".join(lines).split()
+    for field in load_spec(setup).fields:
+        assert {field.name, field.topic} <= set(words)
+
+
 def test_an_empty_name_is_refused():
     with pytest.raises(SpecError, match="empty name"):
         show("")
@@ -91,7 +104,7 @@ def test_an_empty_name_is_refused():
 def test_a_bundle_that_says_little_of_itself_is_shown_and_a_broken_one_named(tmp_path, tiny_yaml):
     data = {"format_version": 1, "robot_spec": tiny_yaml, "network": {"kind": "mlp"}, "provenance": {}, "ranges": {}}
     (tmp_path / "policy.json").write_text(json.dumps(data))
-    assert "a mlp policy for tiny_wipe" in said(tmp_path)
+    assert "an mlp policy for tiny_wipe" in said(tmp_path)
     (tmp_path / "policy.json").write_text(json.dumps({**data, "provenance": 3}))
     with pytest.raises(BundleError, match="is broken"):
         show(str(tmp_path))

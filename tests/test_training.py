@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+from imitation_ros import cli
 from imitation_ros.algorithms import bc
 from imitation_ros.console import console
 from imitation_ros.data.folder import episode_path
 from imitation_ros.data.hdf5 import write_episode
-from imitation_ros.errors import DataError, SpecError, TrainingError
+from imitation_ros.errors import BundleError, DataError, SpecError, TrainingError
 from imitation_ros.policies.bundle import read_info
 from imitation_ros.policies.policy import NetworkConfig
 from imitation_ros.robot.spec import spec_from_yaml
@@ -116,6 +118,34 @@ def test_between_two_looks_it_is_said_how_far_training_is_and_it_can_be_stopped(
     training = read_info(bundle).provenance["training"]
     assert training["updates"] == 5 and np.isfinite(training["validation_error"])
     assert [line.split(",")[0] for line in (bundle / "training.csv").read_text().splitlines()] == ["update", "3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("my_setup", "'my_setup', which is not in config/setups"),
+        ("ur5e_insert", "'ur5e_insert', which has no `scene:`"),
+    ],
+)
+def test_a_policy_whose_setup_cannot_be_simulated_is_told_to_name_one_that_can(spec, name, words):
+    pytest.importorskip("pybullet")
+    from imitation_ros.evaluation import own_setup
+
+    with pytest.raises(BundleError, match=rf"policy was trained for the setup {words}\. Give `--setup FILE`"):
+        own_setup(Path("policy"), replace(spec, name=name))
+    assert own_setup(Path("policy"), replace(spec, name="panda_reach")) == "panda_reach"
+
+
+def test_training_says_where_its_curves_are(tmp_path, spec, make_episode, monkeypatch, capsys):
+    data = tmp_path / "demos"
+    data.mkdir()
+    record(data, [make_episode(spec, seed=seed, timed=False) for seed in range(3)])
+    recipe = tmp_path / "quick.yaml"
+    recipe.write_text("updates: 4\nvalidate_every: 2\nbatch_size: 8\n")
+    cli.train(data, output=tmp_path / "policy", recipe=str(recipe), device="cpu")
+    folder = tmp_path / "tensorboard" / "policy"
+    assert f"`tensorboard --logdir {folder}`" in capsys.readouterr().out
+    assert list(folder.glob("events*"))
 
 
 class Balancing:

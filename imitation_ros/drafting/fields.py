@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
-from imitation_ros.drafting.probe import JOINT_QUANTITIES, PLUMBING, Words, is_known, relative
+from imitation_ros.drafting.probe import JOINT_QUANTITIES, PICTURE_FOR_PEOPLE, PLUMBING, Words, is_known, relative
 from imitation_ros.robot.messages import COMPONENTS, JOINTED, QUANTITIES
 from imitation_ros.robot.transforms import TransformTree
 from imitation_ros.topic_facts import TF_MESSAGE, FieldFacts, GraphFacts, Timing, TopicFacts
@@ -59,11 +59,18 @@ class DraftField:
 
 @dataclass
 class Draft:
-    """A robot to be: its fields, and the topics that cannot become one, each with why."""
+    """A robot to be: its fields, and the topics that cannot become one, each with why.
+
+    Attributes:
+        rate_from: what set rate_hz, in words.
+        roles_guessed: nobody could be asked who publishes and who listens, as in a bag.
+    """
 
     robot: str
     source: str
     rate_hz: float
+    rate_from: str = "what people teleoperate at"
+    roles_guessed: bool = False
     fields: list[DraftField] = dataclass_field(default_factory=list)
     left_out: list[tuple[str, str]] = dataclass_field(default_factory=list)
     tree: TransformTree = dataclass_field(default_factory=TransformTree)
@@ -84,6 +91,7 @@ def role_of(topic: str, facts: TopicFacts) -> str:
 def draft_robot(robot: str, graph: GraphFacts, namespace: str = "") -> Draft:
     """Return a robot with a field for each topic that was heard, and for each that somebody waits for."""
     draft = Draft(robot, graph.source, RATE_HZ, tree=graph.tree)
+    draft.roles_guessed = not any(facts.publishers or facts.subscribers for facts in graph.topics.values())
     joints = joints_of(graph)
     for name, facts in sorted(graph.topics.items()):
         topic = relative(name, namespace)
@@ -104,9 +112,18 @@ def draft_robot(robot: str, graph: GraphFacts, namespace: str = "") -> Draft:
             item.role = "action"  # better one to strike out than none
     draft.fields.sort(key=lambda item: ("shape" in item.words, item.words["type"] != "sensor_msgs/msg/JointState"))
     give_names(draft.fields)
-    images_hz = [item.timing.rate_hz or draft.rate_hz for item in draft.of("observation") if "shape" in item.words]
-    draft.rate_hz = max(5.0, math.floor(min([RATE_HZ, *(rate + 0.2 for rate in images_hz)])))
+    set_rate(draft)
     return draft
+
+
+def set_rate(draft: Draft) -> None:
+    """Tick no faster than the slowest image comes: the same one twice would tell a policy nothing new."""
+    images = [item for item in draft.of("observation") if "shape" in item.words and item.timing.rate_hz is not None]
+    for item in images:
+        image_hz = item.timing.rate_hz or RATE_HZ
+        rate_hz = max(5.0, math.floor(image_hz + 0.2))  # as measured, which is seldom round
+        if rate_hz < draft.rate_hz:
+            draft.rate_hz, draft.rate_from = rate_hz, f"set by {item.name}, which comes at {image_hz:.3g} Hz"
 
 
 def joints_of(graph: GraphFacts) -> list[str]:
@@ -123,6 +140,8 @@ def why_not(topic: str, role: str, facts: TopicFacts, namespace: str) -> str:
         return f"{facts.type}: no type that we record"
     if not topic:
         return f"{facts.type}: outside of the namespace {namespace}; remap it"
+    if f"/{topic}".endswith(PICTURE_FOR_PEOPLE):
+        return f"{facts.type}: the simulator's picture for people, which no robot has"
     if facts.unreadable:
         return f"{facts.type}: {facts.unreadable}"
     kinds = sorted({each.type for each in facts.publishers})

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from imitation_ros.console import console
+from imitation_ros.console import console, print_table
 from imitation_ros.drafting.fields import Draft, DraftField, draft_robot
 from imitation_ros.drafting.words import complete, names_of, ranges_of
 from imitation_ros.errors import SpecError
@@ -21,6 +21,7 @@ from imitation_ros.robot.transforms import TransformTree
 from imitation_ros.topic_facts import GraphFacts
 
 WIDTH = 116
+GUESSED = "# A bag does not say who listens: observation and action are guessed from names and types."
 
 
 def new_robot(robot: str, output: Path, graph: GraphFacts, namespace: str = "") -> None:
@@ -71,7 +72,7 @@ def robot_yaml(draft: Draft) -> str:
         f"# Drafted by `imitation-ros new-robot` from {draft.source}.",
         "# Lines with TODO wait for you. Rename fields as you like; setups name them.",
         f"robot: {draft.robot}",
-        *word_lines("", "rate_hz", draft.rate_hz, "ticks of recording and policy; the sensors may be faster"),
+        *word_lines("", "rate_hz", draft.rate_hz, f"ticks of recording and policy: {draft.rate_from}"),
         "fields:",
     ]
     for item in draft.fields:
@@ -142,6 +143,7 @@ def setup_yaml(draft: Draft, robot_file: Path) -> str:
     """Return the setup: which fields a policy sees, and which it chooses."""
     lines = [
         f"# Drafted by `imitation-ros new-robot` from {draft.source}.",
+        *([GUESSED] if draft.roles_guessed else []),
         f"setup: {draft.robot}_setup",
         f"robot: {flow(robot_file.name)}   # beside this file",
         'task: ""   # what is demonstrated, such as pour_tea',
@@ -162,16 +164,16 @@ def list_lines(word: str, names: list[str], meaning: str) -> list[str]:
 
 def show(draft: Draft, output: Path, setup: Path, sim_time: bool) -> None:
     """Print the fields, what is left to do, and what comes next."""
-    heads = ("field", "role", "topic", "type", "numbers", "rate", "valid for")
-    table = Table(*(Column(head, overflow="fold") for head in heads), box=None, padding=(0, 1), header_style="bold")
+    rows = []
     for item in draft.fields:
         rate = "-" if item.timing.rate_hz is None else f"{item.timing.rate_hz:.3g} Hz"
         topic, kind = item.words["topic"], item.words["type"].split("/")[-1]
         valid = f"{item.words.get('max_age_s') or item.words.get('timeout_s'):g} s"
         colour = {"action": "cyan", "candidate": "yellow", "other": "dim"}.get(item.role, "")
-        table.add_row(item.name, item.role, topic, kind, width_of(item), rate, valid, style=colour)
+        rows.append((item.name, item.role, width_of(item), f"{topic}\n{kind}", rate, valid, colour))
     console.print(f"[bold]{escape(draft.robot)}[/bold], from {escape(draft.source)}:", highlight=False)
-    console.print(table, highlight=False)
+    heads = ("field", "role", "numbers", "topic and type", "rate", "valid for")
+    print_table(heads, rows, drop=("valid for", "rate"), fold="topic and type")
     for topic, why in draft.left_out:
         console.print(f"  left out: {escape(f'{topic}  {why}')}", style="dim", highlight=False)
     todos: dict[str, list[str]] = {}

@@ -20,6 +20,7 @@ from imitation_ros.topic_facts import TF_MESSAGE, GraphFacts, TopicFacts
 Words = dict[str, Any]
 
 PLUMBING = {"/rosout", "/parameter_events", "/clock", "/diagnostics"}
+PICTURE_FOR_PEOPLE = "/simulator/view"  # of our simulator, in any namespace
 JOINT_QUANTITIES = ("position", "velocity", "effort")
 BEAMS = 36  # one for each 10 degrees of a turn
 

@@ -13,6 +13,7 @@ from imitation_ros.drafting.fields import Draft, DraftField
 from imitation_ros.robot.messages import COMPONENTS, QUANTITIES, STAMPED
 from imitation_ros.robot.rotations import ROTATIONS
 from imitation_ros.robot.sampler import FUTURE_S, PAST_S
+from imitation_ros.topic_facts import TRAJECTORY
 
 Array = NDArray[np.float64]
 
@@ -132,6 +133,8 @@ def add_command(item: DraftField) -> None:
     if rate_hz is not None and rate_hz >= EVENT_HZ:
         item.words["timeout_s"] = rounded_up(max(3.0 / rate_hz, 0.1 if moves else 0.5))
         item.comments["timeout_s"] = f"measured: {rate_hz:.3g} Hz; how long a command stays in force"
+    if item.words["type"] == TRAJECTORY:
+        add_reach(item)
     item.words["when_silent"] = "zero" if moves else "hold"
     if moves:
         item.words["reduce"] = "mean"
@@ -139,6 +142,21 @@ def add_command(item: DraftField) -> None:
             "# TODO: downstream_timeout_s: after how long without commands does the robot stop by itself?"
         )
         item.notes.append("# downstream_timeout_s: 0.1   # no policy is activated before this is known")
+
+
+def add_reach(item: DraftField) -> None:
+    """Give a policy's trajectories as long as those that were seen: a shorter time is a faster motion."""
+    heard = [] if item.numbers is None else [seconds for seconds in item.numbers.reach_s if seconds > 0.0]
+    middle = float(np.median(heard)) if heard else 0.1
+    item.words["time_from_start_s"] = middle
+    if not heard:
+        what = "its messages say 0, at once" if item.numbers is not None else "no command was seen"
+        item.comments["time_from_start_s"] = f"TODO: how long a motion to each command takes; {what}"
+    elif max(heard) > 1.1 * min(heard):
+        seen = f"{min(heard):.3g}..{max(heard):.3g} s were seen"
+        item.comments["time_from_start_s"] = f"TODO: how long a motion to each command takes; {seen}"
+    else:
+        item.comments["time_from_start_s"] = "as its messages say: how long a motion to each command takes"
 
 
 def leave_out_still(item: DraftField) -> None:

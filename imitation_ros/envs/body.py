@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,15 @@ from imitation_ros.errors import SpecError
 from imitation_ros.robot.field import Numbers
 from imitation_ros.robot.strict_yaml import check_names
 
-SHAPES = {"box": 3, "sphere": 1, "cylinder": 2, "socket": 3}
-"""Shape to how many numbers `size_m` has: the edges; the diameter; diameter and height; outer edge,
-edge of the square hole and height."""
+SHAPES = {
+    "box": ("edge along x", "edge along y", "height"),
+    "sphere": ("diameter",),
+    "cylinder": ("diameter", "height"),
+    "socket": ("outer edge", "edge of the square hole", "height"),
+}
+"""Shape to what the numbers of `size_m` are."""
+
+RGBA = ("red", "green", "blue", "opacity")
 
 STAND_M = 0.001  # how far the ends of a cylinder are from those of the box inside it that it stands on
 
@@ -59,7 +65,7 @@ def parse_bodies(data: Any, group: str, file: str) -> tuple[Body, ...]:
         check_names(body, {"shape", "size_m", "color", *WORDS[group]}, where)
         if body.get("shape") not in SHAPES:
             raise SpecError(f"{where}: shape is {body.get('shape')!r}; allowed: {', '.join(SHAPES)}.")
-        size_m = some_numbers(body, "size_m", SHAPES[body["shape"]], where)
+        size_m = explained(body, "size_m", SHAPES[body["shape"]], where)
         if min(size_m) <= 0.0:
             raise SpecError(f"{where}: size_m is {list(size_m)}; every length should be above 0.")
         if body["shape"] == "socket" and size_m[1] >= size_m[0]:
@@ -71,7 +77,7 @@ def parse_bodies(data: Any, group: str, file: str) -> tuple[Body, ...]:
                 name=str(name),
                 shape=body["shape"],
                 size_m=size_m,
-                color=some_numbers({"color": [0.6, 0.6, 0.6, 1.0], **body}, "color", 4, where),
+                color=explained({"color": [0.6, 0.6, 0.6, 1.0], **body}, "color", RGBA, where),
                 position_m=some_numbers({"position_m": 0.0, **body}, "position_m", 3, where),
                 mass_kg=scalar(body, "mass_kg", where, above=0.0) if group == "objects" else 0.0,
                 friction=scalar({"friction": 1.0, **body}, "friction", where),
@@ -79,6 +85,16 @@ def parse_bodies(data: Any, group: str, file: str) -> tuple[Body, ...]:
             )
         )
     return tuple(bodies)
+
+
+def explained(body: Mapping[str, Any], word: str, meanings: Sequence[str], where: str) -> Numbers:
+    """Return numbers of which each means something else, and say what where they are wrong."""
+    try:
+        return some_numbers(body, word, len(meanings), where)
+    except SpecError:
+        found = repr(body[word]) if word in body else "missing"
+        count = f"{len(meanings)} finite number{'s' if len(meanings) > 1 else ''}"
+        raise SpecError(f"{where}: {word} is {found}; it should be {count}: {', '.join(meanings)}.") from None
 
 
 def create(bullet: Bullet, body: Body, position: list[float]) -> int:

@@ -1,7 +1,7 @@
 """Links that are only frames, merged into the link that carries them: the physics has fewer links to step.
 
 Of a Panda's twelve two go. The hand, which weighs something, stays: pybullet makes up the inertia of a link from a
-box around what touches, and with hand and wrist in one box a peg jams more often.
+box around what touches, and merging it would change that box, and so the dynamics.
 """
 
 from __future__ import annotations

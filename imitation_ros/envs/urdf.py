@@ -33,7 +33,10 @@ def prepared_urdf(urdf: Path, robot_file: str, own_visuals: bool) -> tuple[str, 
         text = urdf.read_text(encoding="utf-8")
         root = ET.fromstring(text)
     except OSError as error:
-        raise SpecError(f"{robot_file}: the URDF {urdf} cannot be read: {error.strerror}.") from None
+        raise SpecError(
+            f"{robot_file}: the URDF {urdf} cannot be read: {error.strerror}. It was also looked for beside "
+            f"{robot_file}; give its path from there."
+        ) from None
     except (ET.ParseError, UnicodeDecodeError) as error:
         raise SpecError(f"{robot_file}: {urdf} is no URDF: {error}.") from None
     if root.tag != "robot":

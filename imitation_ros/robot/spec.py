@@ -8,7 +8,7 @@ reads it there, so training and serving cannot disagree about meaning.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,25 +66,39 @@ class RobotSpec:
         names = [field.name for field in self.fields]
         raise SpecError(f"{self.name} has no field {name!r}.{did_you_mean(name, names)} It has {', '.join(names)}.")
 
-    def meaning(self) -> dict[str, Any]:
-        """Return what must match exactly between data, policy and robot, flat: 'field.word' to value."""
+    def meaning(self, shared: Collection[str] | None = None) -> dict[str, Any]:
+        """Return what must match exactly between data, policy and robot, flat: 'field.word' to value.
+
+        Args:
+            shared: leave out fields that are not among these; None: of all.
+        """
+        observation, action = (
+            [field for field in fields if shared is None or field.name in shared]
+            for fields in (self.observation, self.action)
+        )
         flat: dict[str, Any] = {
             "rate_hz": self.rate_hz,
-            "observation": [field.name for field in self.observation],
-            "action": [field.name for field in self.action],
+            "observation": [field.name for field in observation],
+            "action": [field.name for field in action],
         }
-        for field in self.fields:
+        for field in (*observation, *action):
             flat.update({f"{field.name}.{word}": value for word, value in field.meaning().items()})
         return flat
 
     def differences(self, other: RobotSpec) -> list[str]:
-        """Return a line per difference in meaning, 'what: mine != theirs'; empty means that they agree."""
-        mine, theirs = self.meaning(), other.meaning()
-        return [
-            f"{word}: {mine.get(word, 'absent')} != {theirs.get(word, 'absent')}"
-            for word in dict.fromkeys([*mine, *theirs])
-            if mine.get(word) != theirs.get(word)
-        ]
+        """Return a line per difference in meaning, 'what: mine != theirs'; empty means that they agree.
+
+        Fields that only one of them has are named in a line, and their words are not compared.
+        """
+        names, others = ([field.name for field in spec.fields] for spec in (self, other))
+        shared = {*names} & {*others}
+        lines = []
+        for which, found in (("first", names), ("second", others)):
+            if only := [name for name in found if name not in shared]:
+                lines.append(f"only in the {which}: {', '.join(only)}")
+        mine, theirs = self.meaning(shared), other.meaning(shared)
+        changed = [word for word in mine if mine[word] != theirs[word]]
+        return [*lines, *(f"{word}: {shown(mine[word])} != {shown(theirs[word])}" for word in changed)]
 
     def to_yaml(self) -> str:
         """Return the merged spec as YAML, which spec_from_yaml reads back to an equal one."""
@@ -102,6 +116,13 @@ class RobotSpec:
         return yaml.safe_dump(data, sort_keys=False)
 
 
+def shown(value: Any) -> str:
+    """Return a value of the spec as a person reads it: nothing is not left blank."""
+    if isinstance(value, str):
+        return value or "''"
+    return "none" if value is None or value in ((), []) else str(value)
+
+
 def load_spec(setup: str | Path) -> RobotSpec:
     """Return the spec of a setup: a path, or a name in config/setups; merged with its robot.
 
@@ -110,6 +131,11 @@ def load_spec(setup: str | Path) -> RobotSpec:
     """
     setup_path = find_file("config/setups", setup)
     data = load_yaml(setup_path)
+    if {"fields", "rate_hz"} <= {*data} and not {"setup", "observation", "action"} & {*data}:
+        raise SpecError(
+            f"{setup_path} is a robot file: it says what the robot has, not what a policy sees and chooses. Give a "
+            f"setup of it: a file with `robot: {setup_path.name}`, `observation:` and `action:`."
+        )
     check_names(data, SETUP_WORDS, str(setup_path))
     named = text(data, "robot", str(setup_path))
     if not named and "fields" in data:  # it says everything itself
@@ -121,6 +147,18 @@ def load_spec(setup: str | Path) -> RobotSpec:
     robot, robot_path = load_robot(named, setup_path.parent)
     whole = with_parts(robot, str(robot_path), lambda part: load_robot(part, robot_path.parent)[0])
     return merge(whole, data, str(robot_path), str(setup_path))
+
+
+def check_scene(spec: RobotSpec, setup: str) -> None:
+    """Refuse a setup that only a real robot has, where a simulator is needed.
+
+    Raises:
+        SpecError: it has no scene.
+    """
+    if not spec.scene:
+        raise SpecError(
+            f"the setup {setup} has no `scene:`, so it cannot be simulated. Add one, or give a setup that has one."
+        )
 
 
 def load_robot(named: str, folder: Path) -> tuple[dict[str, Any], Path]:

@@ -42,7 +42,7 @@ def test_every_scene_loads_into_a_world(name):
         ({"objets": {}}, ["objets", "Did you mean 'objects'"]),
         ({"robot": "pandaa"}, ["pandaa", "Did you mean 'panda'"]),
         ({"objects/cube/shape": "ball"}, ["cube", "ball", "box, sphere"]),
-        ({"objects/cube/size_m": [0.04, 0.04]}, ["cube", "size_m", "3"]),
+        ({"objects/cube/size_m": [0.04, 0.04]}, ["cube", "size_m", "3", "height"]),
         ({"objects/cube/mass_kg": 0.0}, ["cube", "mass_kg", "above 0"]),
         ({"objects/cube/mass_kg": None}, ["cube", "mass_kg", "missing"]),
         ({"goals/cube": {"shape": "sphere", "size_m": 0.04}}, ["two bodies", "cube"]),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imitation_ros.errors import SpecError
-from imitation_ros.paths import find_file, names_in
+from imitation_ros.paths import find_file, names_in, share_folder
 from imitation_ros.robot.spec import RobotSpec, load_spec, spec_from_yaml
 
 SETUPS = names_in("config/setups")
@@ -113,9 +113,25 @@ def test_wiring_and_limits_are_not_meaning(tiny_yaml, spec, change):
     assert spec.differences(other) == []
 
 
-def test_an_absent_field_is_a_difference(tiny_yaml, spec):
+def test_a_field_that_only_one_has_is_a_difference_of_one_line(tiny_yaml, spec):
     other = spec_from_yaml(changed(tiny_yaml, {"observation": ["joints"]}), "other.yaml")
-    assert any("tool.names" in line and "absent" in line for line in spec.differences(other))
+    assert spec.differences(other) == ["only in the first: tool"]
+    assert other.differences(spec) == ["only in the second: tool"]
+
+
+def test_the_order_of_fields_is_a_difference(tiny_yaml, spec):
+    other = spec_from_yaml(changed(tiny_yaml, {"observation": ["tool", "joints"]}), "other.yaml")
+    assert spec.differences(other) == ["observation: ['joints', 'tool'] != ['tool', 'joints']"]
+
+
+def test_what_one_does_not_say_is_no_blank_in_a_difference(tiny_yaml, spec):
+    other = spec_from_yaml(changed(tiny_yaml, {"fields/joints/unit": ""}), "other.yaml")
+    assert spec.differences(other) == ["joints.unit: rad != ''"]
+
+
+def test_a_robot_file_in_the_place_of_a_setup_is_called_that():
+    with pytest.raises(SpecError, match=r"panda\.yaml is a robot file: .*Give a setup of it: .*`robot: panda\.yaml`"):
+        load_spec(share_folder() / "config/robots/panda.yaml")
 
 
 def test_a_field_that_is_not_there_is_answered_with_those_that_are(spec):
