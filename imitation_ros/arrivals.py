@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from imitation_ros.errors import MessageError
-from imitation_ros.readiness import CLOCK_S
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import STAMPED
-from imitation_ros.robot.sampler import Sampler
+from imitation_ros.robot.sampler import CLOCK_S, Sampler
+from imitation_ros.topic_facts import without_numbers
 
+SUBJECT = re.compile(r"('[^']+' \((?P<topic>[^)]+)\)) (?P<found>.*)", re.DOTALL)  # of our words about a field
 IDLE_KEEP_S = 10.0  # of what arrives between episodes; tick 0 may lie a little before `start`
 IDLE_KEEP_IMAGES_S = 1.0  # ten seconds of two cameras would be a gigabyte
 
@@ -22,9 +26,27 @@ def silent_fields(sampler: Sampler, now_s: float) -> list[str]:
         heard = f"was last heard {age_s:.2f} s ago" if stream.values else "was never heard"
         look = f"`ros2 topic hz {stream.field.topic}`"
         if stream.values and age_s > CLOCK_S:
-            look = "its stamps are of another clock: set use_sim_time as its publisher does"
+            look = "its stamps are of another clock: set use_sim_time (--use-sim-time) as its publisher does"
         silent.append(f"{name!r} ({stream.field.topic}) {heard}: {look}")
     return silent
+
+
+def joined(problems: Iterable[str]) -> list[str]:
+    """Return problems with those of several fields that say the same, but for numbers, in one sentence."""
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for problem in problems:
+        match = SUBJECT.fullmatch(problem)
+        if match is None:
+            alike.setdefault(problem, []).append(("", problem))
+            continue
+        own = match["topic"] in match["found"]  # a command to look at this topic is not that of another
+        kind = problem if own else without_numbers(match["found"])
+        alike.setdefault(kind, []).append((match[1], match["found"]))
+    return [
+        f"{subjects}: each {found}" if len(same) > 1 and same[0][0] else f"{subjects} {found}".strip()
+        for same in alike.values()
+        for subjects, found in [(", ".join(subject for subject, _ in same), same[0][1])]
+    ]
 
 
 def check_stamped(field: Field) -> None:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.limits import measuring
 from imitation_ros.robot.messages import STAMPED
-from imitation_ros.robot.sampler import Sample
+from imitation_ros.robot.sampler import CLOCK_S, Sample
 from imitation_ros.robot.spec import RobotSpec
 
-CLOCK_S = 1e6  # older than days: a stamp of a simulator's clock, read against the wall's
 START_MARGIN = 0.1  # of a number's demonstrated range, beyond which a start is unlike every demonstration
 START_FLOOR = 0.02  # in the field's unit: a number that was constant in the data may still differ a little
 

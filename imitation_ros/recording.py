@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from imitation_ros.arrivals import check_stamped, forget_idle, silent_fields
+from imitation_ros.arrivals import check_stamped, forget_idle, joined, silent_fields
 from imitation_ros.data.folder import check_room, episode_path, prepare_folder
 from imitation_ros.data.hdf5 import EpisodeWriter
 from imitation_ros.data.open_episode import EXECUTED, OpenEpisode, executed_fields
@@ -98,7 +98,7 @@ class Recorder:
             raise RecordingError("an episode is already being recorded: call ~/stop or ~/discard first.")
         silent = self.silent_fields(now_s)
         if silent:
-            raise RecordingError("not started, because these fields are silent: " + "; ".join(silent) + ".")
+            raise RecordingError("not started, because these fields are silent: " + "; ".join(joined(silent)) + ".")
         check_room(self.output)
         if self.lockstep:
             self.sampler.clear_commands()  # they are counted from here; in real time a held one stays in force

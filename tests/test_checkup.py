@@ -138,6 +138,25 @@ def future(robot):
     robot.late_s["tool"] = -0.3
 
 
+def of_the_wall(robot):
+    robot.late_s["tool"] = -START_S + 10.0
+
+
+def of_a_simulator(robot):
+    robot.late_s["tool"] = START_S - 10.0
+
+
+def only_recorded(robot):
+    robot.subscribers["velocity"], robot.publishers["velocity"] = [Endpoint("recorder", "geometry_msgs/msg/Twist")], []
+    robot.rate_hz["velocity"] = 0.0
+    robot.graph.others = ["/servo/executed", "/servo/twists"]
+
+
+def only_executed_is_alike(robot):
+    only_recorded(robot)
+    robot.graph.others = ["/servo/executed"]
+
+
 def unstamped(robot):
     robot.make["joints"] = lambda time_s: joints(0.0)
 
@@ -200,6 +219,16 @@ SICK = [
     (late, "tool", WRONG, "0.40 s old on arrival; max_age_s is 0.2", "raise max_age_s"),
     (of_another_clock, "tool", WRONG, "1e+03 s old: of another clock", "chrony"),
     (future, "tool", WRONG, "0.30 s in the future", "chrony"),
+    (of_the_wall, "tool", WRONG, "s in the future", "use_sim_time (--use-sim-time)"),
+    (of_a_simulator, "tool", WRONG, "1.7e+09 s old: of another clock", "use_sim_time (--use-sim-time)"),
+    (
+        only_recorded,
+        "velocity",
+        WARNING,
+        "nobody hears or commands servo/twist yet. Did you mean 'servo/twists'",
+        "driver",
+    ),
+    (only_executed_is_alike, "velocity", WARNING, "nobody hears or commands servo/twist yet", "driver"),
     (unstamped, "joints", WARNING, "stamps are empty", "header.stamp"),
     (slow, "joints", WRONG, "2 Hz: stale between messages; max_age_s is 0.1", "max_age_s to 1.5"),
     (slower_than_the_ticks, "tool", WARNING, "10 Hz, slower than 20 Hz", "lower rate_hz"),
@@ -319,6 +348,19 @@ def test_the_machine_is_judged_by_what_it_has(spec, what, changes, state, words)
     row = machine_row(spec, what, **changes)
     assert row.state == state, row
     assert words in row.found
+
+
+def test_two_simulators_in_one_graph_are_wrong(spec):
+    graph = GraphFacts("a test", sim_time=True, clocks=["simulator", "simulator"])
+    (row,) = [row for row in judge_machine(spec, graph, MACHINE) if row.what == "clock"]
+    assert (row.state, row.found) == (WRONG, "2 nodes publish /clock: simulator, simulator")
+    assert "ROS_DOMAIN_ID" in row.to_do
+
+
+def test_topics_of_what_was_executed_are_nobodys_misspelling(robot):
+    only_executed_is_alike(robot)
+    (row,) = robot.rows()["velocity"]
+    assert "Did you mean" not in row.found
 
 
 def test_this_machine_can_be_looked_at_also_where_the_folder_is_yet_to_be_made(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imitation_ros.arrivals import IDLE_KEEP_IMAGES_S, IDLE_KEEP_S
+from imitation_ros.arrivals import IDLE_KEEP_IMAGES_S, IDLE_KEEP_S, joined
 from imitation_ros.data.hdf5 import read_episode
 from imitation_ros.errors import MessageError, RecordingError
 from imitation_ros.recording import EXECUTED, Recorder
@@ -164,7 +164,7 @@ def test_a_time_limit_that_is_no_time_is_refused(tmp_path, spec, episode_s):
 
 def test_a_command_of_another_clock_begins_no_episode(tmp_path, spec):
     recorder = started(spec, tmp_path)
-    with pytest.raises(MessageError, match="Set use_sim_time as its publisher does"):
+    with pytest.raises(MessageError, match=r"Set use_sim_time \(--use-sim-time\) as its publisher does"):
         recorder.put("velocity", np.zeros(2), 5.0, T0)
     assert recorder.summary()["state"] == "armed"
 
@@ -193,8 +193,17 @@ def test_absurd_ages_are_said_to_be_of_another_clock(tmp_path, spec):
     recorder = Recorder(spec, tmp_path)
     for field in spec.observation:
         recorder.put(field.name, np.zeros(field.width), 5.0, 5.0)
-    with pytest.raises(RecordingError, match="stamps are of another clock: set use_sim_time"):
+    with pytest.raises(RecordingError, match="stamps are of another clock: set use_sim_time") as refusal:
         recorder.start(T0)
+    assert "'joints' (joint_states), 'tool' (tool/pose): each was last heard" in str(refusal.value)
+
+
+def test_what_several_fields_say_alike_is_one_sentence():
+    late = [f"{name!r} ({name}/pose) is {age_s} s old" for name, age_s in (("a", 3), ("b", 5))]
+    mute = [f"{name!r} ({name}/pose) is silent: `ros2 topic hz {name}/pose`" for name in ("c1", "c2")]
+    both = "'a' (a/pose), 'b' (b/pose): each is 3 s old"
+    assert joined([late[0], mute[0], late[1], mute[1], "no /clock"]) == [both, *mute, "no /clock"]
+    assert joined([late[0]]) == [late[0]]
 
 
 # start

@@ -172,6 +172,9 @@ def middleware(machine: MachineFacts) -> Row:
 
 
 def clock(graph: GraphFacts) -> Row:
+    if graph.clocks:
+        found = f"{len(graph.clocks)} nodes publish /clock: {', '.join(graph.clocks)}"
+        return Row(WRONG, "clock", found, "end all but one, or give each a ROS_DOMAIN_ID of its own")
     if graph.sim_time:
         return Row(OK, "clock", "a simulator's: /clock is published", "record and deploy with --use-sim-time")
     return Row(OK, "clock", "the wall's: nobody publishes /clock")

@@ -10,12 +10,13 @@ import numpy as np
 from imitation_ros.checkup.row import Row, warning, wrong
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import STAMPED
-from imitation_ros.robot.sampler import FUTURE_S, PAST_S
+from imitation_ros.robot.sampler import CLOCK_S, FUTURE_S, PAST_S
 from imitation_ros.robot.spec import RobotSpec
 from imitation_ros.topic_facts import FieldFacts, TopicFacts
 
 SLOWER = 0.95  # of rate_hz: below that, ticks repeat a value
 CLOCKS = "synchronise clocks (chrony), or `stamp: received`"
+OTHER_CLOCK = "another clock? Set use_sim_time (--use-sim-time) as its publisher does"
 
 
 def numbers_of(field: Field, facts: TopicFacts) -> FieldFacts:
@@ -59,9 +60,13 @@ def stamps(field: Field, numbers: FieldFacts, sim_time: bool) -> Iterator[Row]:
         return
     elif latency[0] < -FUTURE_S:
         found = f"stamps up to {-latency[0]:.2f} s in the future; {FUTURE_S:g} s is allowed"
-        yield wrong(field.name, found, CLOCKS)
+        yield wrong(field.name, found, OTHER_CLOCK if latency[0] < -CLOCK_S else CLOCKS)
     elif latency[1] > PAST_S:
-        yield wrong(field.name, f"stamps {latency[1]:.3g} s old: of another clock", CLOCKS)
+        yield wrong(
+            field.name,
+            f"stamps {latency[1]:.3g} s old: of another clock",
+            OTHER_CLOCK if latency[1] > CLOCK_S else CLOCKS,
+        )
     elif latency[1] > field.max_age_s:
         found = f"{latency[1]:.2f} s old on arrival; max_age_s is {field.max_age_s:g}"
         yield wrong(field.name, found, "find the delay, or mend its clock; or raise max_age_s")

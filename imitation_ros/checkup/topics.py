@@ -37,7 +37,7 @@ def nobody(graph: GraphFacts) -> Row:
 
 def judge_observation(field: Field, spec: RobotSpec, graph: GraphFacts, facts: TopicFacts) -> list[Row]:
     if not facts.publishers and not (field.type == "tf" and graph.tree.edges):
-        found = f"nobody publishes {field.topic}{hint(field, graph)}"
+        found = f"nobody publishes {field.topic}{hint(field, spec, graph)}"
         return [wrong(field.name, found, "start its driver, or mend `topic`; `ros2 topic list`")]
     rows = [*wrong_type(field, facts)] or [*silent(field, facts)]
     if rows:
@@ -51,8 +51,8 @@ def judge_observation(field: Field, spec: RobotSpec, graph: GraphFacts, facts: T
 
 
 def judge_action(field: Field, spec: RobotSpec, graph: GraphFacts, facts: TopicFacts) -> list[Row]:
-    if not facts.publishers and not facts.subscribers:
-        found = f"nobody hears or commands {field.topic} yet{hint(field, graph)}"
+    if not facts.publishers and not hearers_of(facts):
+        found = f"nobody hears or commands {field.topic} yet{hint(field, spec, graph)}"
         return [warning(field.name, found, "start driver and teleoperation, and check again")]
     rows = [*wrong_type(field, facts)] or [*connections(field, facts), *commands(field, facts, graph.sim_time)]
     rows += undeployable(field, spec)
@@ -78,7 +78,7 @@ def commands(field: Field, facts: TopicFacts, sim_time: bool) -> Iterator[Row]:
 
 def connections(field: Field, facts: TopicFacts) -> Iterator[Row]:
     """Judge who commands and who hears it: DDS connects nobody who asks for more than is offered."""
-    hearers = [each for each in facts.subscribers if not each.node.startswith(ONLY_LISTEN)]
+    hearers = hearers_of(facts)
     if facts.publishers and not hearers:
         found = f"{named(facts.publishers)} commands, but no robot hears {field.topic}"
         yield wrong(field.name, found, f"start the driver, or mend `topic`; `ros2 topic info -v {field.topic}`")
@@ -98,6 +98,11 @@ def connections(field: Field, facts: TopicFacts) -> Iterator[Row]:
         yield warning(field.name, found, "publish commands reliable")
 
 
+def hearers_of(facts: TopicFacts) -> list[Endpoint]:
+    """Return who hears a command and may move by it."""
+    return [each for each in facts.subscribers if not each.node.startswith(ONLY_LISTEN)]
+
+
 def undeployable(field: Field, spec: RobotSpec) -> Iterator[Row]:
     for line in (*unstoppable_actions(spec), *unheld_actions(spec)):
         if line.startswith(repr(field.name)):
@@ -105,8 +110,10 @@ def undeployable(field: Field, spec: RobotSpec) -> Iterator[Row]:
             yield warning(field.name, f"a policy may not drive it: {found.split(':')[0]}", to_do or "record only")
 
 
-def hint(field: Field, graph: GraphFacts) -> str:
-    return did_you_mean(field.topic, [name.lstrip("/") for name in graph.others]).replace(" Did", ". Did").rstrip("?")
+def hint(field: Field, spec: RobotSpec, graph: GraphFacts) -> str:
+    executed = {each.executed_topic for each in spec.action}  # theirs, so nobody meant them
+    others = [name for name in (other.lstrip("/") for other in graph.others) if name not in executed]
+    return did_you_mean(field.topic, others).replace(" Did", ". Did").rstrip("?")
 
 
 def named(ends: list[Endpoint]) -> str:

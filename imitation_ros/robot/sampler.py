@@ -28,7 +28,9 @@ Array = NDArray[np.float64]
 
 SAME_TIME_S = 1e-6  # a float64 holds today's time in seconds to 2.4e-7
 FUTURE_S = 0.1  # clocks of machines in one lab differ by less when they are synchronised
+CLOCK_S = 1e6  # days off: a stamp of a simulator's clock read against the wall's, or the other way round
 PAST_S = 10.0  # no network delays a message for so long: an older stamp is of another clock
+OTHER_CLOCK = "Is it of another clock? Set use_sim_time (--use-sim-time) as its publisher does"
 
 
 @dataclass(frozen=True, order=True)
@@ -131,6 +133,8 @@ class Sampler:
     def put(self, name: str, data: Array, stamp_s: float | None, received_s: float) -> None:
         """Take a value; `stamp_s` is None for a message without a header.
 
+        Before the first /clock a node's time is 0: stamps are not judged, and the newest value is kept.
+
         Raises:
             MessageError: the stamp lies in the future or long ago, so two clocks disagree.
         """
@@ -140,18 +144,21 @@ class Sampler:
             return
         stamp_s = received_s if stamp_s is None else stamp_s
         stream = self.stream(name)
+        if received_s == 0.0 and not self.lockstep:  # no /clock has come yet, so no stamp can be judged
+            stream.values[:] = [Value(stamp_s, received_s, data)]
+            return
         if stamp_s > received_s + FUTURE_S and not self.lockstep:
+            far = stamp_s > received_s + CLOCK_S
+            to_do = OTHER_CLOCK if far else "Synchronise the machines' clocks (chrony)"
             raise MessageError(
                 f"{name!r} ({stream.field.topic}) is stamped {stamp_s - received_s:.3f} s in the future; at most "
-                f"{FUTURE_S:.1f} s is allowed. Synchronise the machines' clocks (chrony), "
-                f"or set `stamp: received` in {stream.field.file}."
+                f"{FUTURE_S:.1f} s is allowed. {to_do}, or set `stamp: received` in {stream.field.file}."
             )
         past_s = max(PAST_S, stream.field.max_age_s, stream.field.timeout_s)  # what may be old may be stamped so
         if stamp_s < received_s - past_s and not self.lockstep:
             raise MessageError(
                 f"{name!r} ({stream.field.topic}) is stamped {received_s - stamp_s:.3f} s in the past; at most "
-                f"{past_s:.1f} s is allowed. Is it of another clock? Set use_sim_time as its publisher does, "
-                f"or `stamp: received` in {stream.field.file}."
+                f"{past_s:.1f} s is allowed. {OTHER_CLOCK}, or `stamp: received` in {stream.field.file}."
             )
         stream.put(Value(stamp_s, received_s, data))
 

@@ -17,6 +17,7 @@ from imitation_ros.drafting.probe import PLUMBING, is_known, probe, relative
 from imitation_ros.errors import SpecError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
+from imitation_ros.ros.clock import ClockWatch
 from imitation_ros.ros.message_types import message_class, now_s
 from imitation_ros.ros.topics import DEPTH, LOOK_EVERY_S
 from imitation_ros.topic_facts import (
@@ -54,12 +55,15 @@ class Listener(Node):
         )
         self.fields_of = fields_of
         self.graph = GraphFacts("the live graph")
+        self.clock: ClockWatch | None = None
         self.heard: dict[str, Any] = {}  # topic to its subscription
         for topic, kind in always.items():
             self.graph.topics[topic] = TopicFacts(topic, kind, fields_of(topic, kind) or (lambda message: ()))
 
     def look(self) -> None:
         """Note who publishes and who listens, and subscribe to what has appeared."""
+        if self.clock is not None:
+            self.graph.clocks = self.clock.contenders() or self.graph.clocks
         for topic, kinds in self.get_topic_names_and_types():
             if topic == "/clock" and self.count_publishers(topic) and not self.graph.sim_time:
                 self.take_simulators_time()
@@ -80,6 +84,7 @@ class Listener(Node):
         """Hold stamps against /clock from now on; what came before it was discovered was held against the wall's."""
         self.graph.sim_time = True
         self.set_parameters([Parameter("use_sim_time", value=True)])
+        self.clock = ClockWatch(self)
         for facts in self.graph.topics.values():
             for timing in (facts.timing, *(field.timing for field in facts.fields)):
                 del timing.latencies_s[:]

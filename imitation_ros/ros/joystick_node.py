@@ -15,6 +15,7 @@ from imitation_ros.ros.topics import steady_timer
 from imitation_ros.teleoperation.commands import CHOSEN_JOINT
 from imitation_ros.teleoperation.joystick import STALE_S, Joystick, load_layout
 
+DISCOVERED_S = 1.0  # by then a node that runs already is found
 START_SPEED = 1.0  # the layout's scale says how fast a full deflection is
 
 
@@ -34,6 +35,7 @@ class JoystickNode(Node):
         self.joystick = Joystick(load_layout(layout, commands.names))
         self.create_subscription(Joy, "joy", self.hear, 10)
         steady_timer(self, spec.period_s, self.tick)
+        self.looking = steady_timer(self, DISCOVERED_S, self.look)
         still = [name for name in commands.names if name not in self.joystick.layout.axes]
         if CHOSEN_JOINT in self.joystick.layout.axes:
             still = [name for name in still if name not in commands.joints]
@@ -42,6 +44,14 @@ class JoystickNode(Node):
 
     def say(self, text: str) -> None:
         self.get_logger().info(text)
+
+    def look(self) -> None:
+        """Say once where nobody publishes a joystick."""
+        self.looking.cancel()
+        topic = self.resolve_topic_name("joy")
+        if not self.count_publishers(topic):
+            name = topic if self.get_namespace() != "/" else topic.removeprefix("/")
+            self.get_logger().warning(f"{name} has no publisher yet: `ros2 run joy joy_node`")
 
     def hear(self, message: Joy) -> None:
         for event in self.joystick.hear(message.axes, message.buttons, time.monotonic()):

@@ -13,7 +13,7 @@ from imitation_ros.envs.tasks import Expert, find_task
 from imitation_ros.errors import DeploymentError, RecordingError, SpecError
 from imitation_ros.readiness import unstamped_fields
 from imitation_ros.robot.sampler import Sample, Sampler
-from imitation_ros.robot.spec import load_spec
+from imitation_ros.robot.spec import check_scene, load_spec
 from imitation_ros.ros.node import Parameters, overrides, parameter, required, spin
 from imitation_ros.ros.services import Services
 from imitation_ros.ros.topics import FieldPublishers, FieldSubscriptions
@@ -29,7 +29,9 @@ class OperatorNode(Node):
 
     def __init__(self, parameters: Parameters | None = None) -> None:
         super().__init__("operator", parameter_overrides=overrides(parameters))
-        self.spec = load_spec(required(self, "setup", "a name in config/setups, or the path of a setup"))
+        setup = required(self, "setup", "a name in config/setups, or the path of a setup")
+        self.spec = load_spec(setup)
+        check_scene(self.spec, setup)
         self.episodes = parameter(self, "episodes", 10, "how many demonstrations to give; failures are not counted")
         if self.episodes < 1:
             raise SpecError(f"episodes is {self.episodes}; it should be at least 1.")
@@ -88,7 +90,8 @@ class OperatorNode(Node):
             if success and self.lockstep and not said.endswith(f": {self.ticks} ticks"):
                 raise RecordingError(
                     f"the demonstration has {self.ticks} ticks, and the recorder says {said!r}: set its episode_s to "
-                    f"{self.task.TIME_LIMIT_S:g}, the task's time limit."
+                    f"{self.task.TIME_LIMIT_S:g}, the task's time limit, or, if the simulator is not in lock-step, "
+                    "operate with --no-lockstep."
                 )
         return success
 

@@ -19,6 +19,7 @@ from imitation_ros.policies.inference import InferenceProcess
 from imitation_ros.readiness import unramped_actions
 from imitation_ros.robot.spec import RobotSpec, load_spec
 from imitation_ros.robot.wiring import rewired, wiring_differences, with_prefix
+from imitation_ros.ros.clock import ClockWatch
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
 from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscriptions, now_s, steady_timer
 from imitation_ros.topic_facts import without_numbers
@@ -46,6 +47,7 @@ class PolicyNode(LifecycleNode):
         self.topics: FieldSubscriptions | None = None
         self.commands: FieldPublishers | None = None
         self.said = ""
+        self.clock = ClockWatch(self)
         self.status = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.state = self.create_publisher(String, "~/state", LATCHED)
         self.create_service(Trigger, "~/stop", self.stop)
@@ -112,6 +114,8 @@ class PolicyNode(LifecycleNode):
     def check_topics(self) -> None:
         """Refuse to activate against a second publisher, or topics that are not what the policy knows."""
         assert self.runner is not None and self.topics is not None and self.commands is not None
+        if wrong := self.clock.problems():
+            raise ImitationRosError(f"not activated: {wrong[0]}.")
         against = self.topics.problems_of(self.runner.spec.observation)
         if self.inference is not None and not self.inference.alive:
             against.append("inference of the policy has ended: clean up this node and configure it again.")

@@ -13,6 +13,7 @@ from imitation_ros.errors import ImitationRosError, RecordingError
 from imitation_ros.recording import Recorder, executed_fields
 from imitation_ros.robot.spec import load_spec
 from imitation_ros.robot.wiring import with_prefix
+from imitation_ros.ros.clock import ClockWatch
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
 from imitation_ros.ros.topics import FieldSubscriptions, now_s, steady_timer
 
@@ -38,6 +39,7 @@ class RecorderNode(Node):
         commands = [*spec.action, *executed_fields(spec)]
         self.fields = [*spec.observation, *commands]
         self.topics = FieldSubscriptions(self, spec.observation, self.receive, optional=commands)
+        self.clock = ClockWatch(self)
         self.status = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady_timer(self, spec.period_s / 2, self.close_ticks)
         steady_timer(self, 1.0, self.report)
@@ -58,8 +60,12 @@ class RecorderNode(Node):
         for notice in self.recorder.take_notices():
             self.get_logger().warning(notice)
 
+    def problems(self) -> list[str]:
+        """Return what stands against recording: nothing else is worth saying while the time is wrong."""
+        return self.clock.problems() or self.topics.problems_of(self.fields)
+
     def start(self) -> str:
-        problems = self.topics.problems_of(self.fields)
+        problems = self.problems()
         if problems and self.recorder.open is None:
             raise RecordingError(f"not started: {'; '.join(problems)}.")
         return self.recorder.start(now_s(self))
@@ -87,7 +93,7 @@ class RecorderNode(Node):
         return answer
 
     def report(self) -> None:
-        problems = self.topics.problems_of(self.fields)
+        problems = self.problems()
         level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
         received = {f"received {topic}": count for topic, count in self.topics.received.items()}
         message = "; ".join(problems) or self.recorder.summary()["state"]

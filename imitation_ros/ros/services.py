@@ -12,6 +12,7 @@ from std_srvs.srv import Trigger
 from imitation_ros.errors import DeploymentError
 
 RETRY_S = 0.02
+HINT_S = 1.0  # discovery takes some of it: what does not work by then is said
 
 
 class Services:
@@ -25,6 +26,7 @@ class Services:
     def __init__(self, node: Node, patience_s: float) -> None:
         self.node, self.patience_s = node, patience_s
         self.clients: dict[str, Any] = {}
+        self.said = False  # why the call that is waited for has not succeeded
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(node)
 
@@ -35,13 +37,22 @@ class Services:
             DeploymentError: it did not succeed in time; its own words are in the message.
         """
         deadline_s = time.monotonic() + self.patience_s
+        self.said = False
         while True:
             answer = self.ask(Trigger, f"{target}/{name}", Trigger.Request(), deadline_s)
             if answer.success:
                 return str(answer.message)
             if time.monotonic() > deadline_s:
                 raise DeploymentError(f"{target}/{name} says: {answer.message}")
+            self.hint(deadline_s, f"{target}/{name} says: {answer.message}")
             self.spin(RETRY_S)
+
+    def hint(self, deadline_s: float, words: str) -> None:
+        """Say once why a call has to wait, if it does."""
+        left_s = deadline_s - time.monotonic()
+        if not self.said and left_s < self.patience_s - HINT_S:
+            self.said = True
+            self.node.get_logger().warning(f"{words.rstrip('.')}; asked again for up to {left_s:.0f} s")
 
     def ask(self, service_type: Any, service: str, request: Any, deadline_s: float | None = None) -> Any:
         """Call a service once and return its answer."""
@@ -50,6 +61,7 @@ class Services:
             self.clients[service] = self.node.create_client(service_type, service)
         client = self.clients[service]
         while not client.service_is_ready():
+            self.hint(deadline_s, f"nobody offers the service {service} yet: is that node running? `ros2 node list`")
             self.spin(RETRY_S)
             if time.monotonic() > deadline_s:
                 raise DeploymentError(f"nobody offers the service {service}: is that node running? `ros2 node list`")

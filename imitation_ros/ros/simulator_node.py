@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -20,6 +21,7 @@ from imitation_ros.envs.robot_env import RobotEnv
 from imitation_ros.errors import DeploymentError, SpecError, did_you_mean
 from imitation_ros.recording import EXECUTED, executed_fields
 from imitation_ros.robot.sampler import SAME_TIME_S, Sampler
+from imitation_ros.ros.clock import CLOCK_QOS
 from imitation_ros.ros.live_view import LiveView
 from imitation_ros.ros.node import Parameters, overrides, parameter, required, spin
 from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscriptions, steady_timer, to_stamp
@@ -27,6 +29,7 @@ from imitation_ros.ros.topics import LATCHED, FieldPublishers, FieldSubscription
 REPEAT_S = 0.5  # the observation is published again while nobody answers, for who joins late
 LEAP_S = 1.0  # that /clock advances at a reset, so that nothing of the last episode looks fresh
 FILM_EVERY = 2  # ticks
+ALONE_AFTER_S = 5.0  # of start: who hears another simulator's /clock by then is the newcomer, and ends
 
 
 class SimulatorNode(Node):
@@ -65,6 +68,8 @@ class SimulatorNode(Node):
         self.view = LiveView(self, self.env, window)
         self.clock = self.create_publisher(Clock, "/clock", 10)
         self.episode = self.create_publisher(String, "~/episode", LATCHED)
+        self.told_s: deque[float] = deque(maxlen=200)  # on /clock, lately
+        self.others = self.create_subscription(Clock, "/clock", self.hear_clock, CLOCK_QOS)
         self.topics = FieldSubscriptions(self, (), self.receive, optional=self.spec.action)
         self.create_service(Trigger, "~/reset", self.reset)
         self.repeated_s = time.monotonic()
@@ -73,10 +78,10 @@ class SimulatorNode(Node):
         if not self.lockstep:
             steady_timer(self, self.spec.period_s / factor, self.advance)
             self.running = True
+        self.ready_s = time.monotonic()
         self.publish()
-        self.get_logger().info(
-            f"ready: {self.spec.name}, {'lock-step' if self.lockstep else f'{factor:g} x real time'}"
-        )
+        waits = "lock-step: ~/reset begins an episode"
+        self.get_logger().info(f"ready: {self.spec.name}, {waits if self.lockstep else f'{factor:g} x real time'}")
 
     def check_parameters(self, factor: float) -> None:
         if not 0.001 <= factor <= 1000.0:
@@ -139,6 +144,8 @@ class SimulatorNode(Node):
         start = self.next_start - 1
         ended = {"start": start, "success": self.env.success, "ticks": self.env.ticks, "latencies_s": self.latencies_s}
         self.episode.publish(String(data=json.dumps(ended)))
+        how = "success" if self.env.success else "no success"
+        self.get_logger().info(f"start {start}: {how} after {self.env.ticks} ticks; ~/reset begins the next")
         if self.frames:
             path = Path(self.film) / f"{self.purpose}_{start:06d}.gif"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,19 +158,38 @@ class SimulatorNode(Node):
             self.frames.append(Image.fromarray(self.env.picture(320, 240)))
 
     def publish(self) -> None:
+        self.published_s = time.monotonic()
+        self.show()
+
+    def show(self) -> None:
+        """Publish the time and what is observed."""
+        self.repeated_s = time.monotonic()
+        self.told_s.append(self.time_s)
         self.clock.publish(Clock(clock=to_stamp(self.time_s)))
-        self.published_s = self.repeated_s = time.monotonic()
         self.observations.publish(self.env.observe(), self.time_s)
 
+    def hear_clock(self, message: Clock) -> None:
+        """Refuse to be the second simulator; one that was killed may still be in the graph, but says nothing."""
+        heard_s = message.clock.sec + 1e-9 * message.clock.nanosec
+        if all(abs(heard_s - told_s) > SAME_TIME_S for told_s in self.told_s):
+            domain = os.environ.get("ROS_DOMAIN_ID", "0")
+            raise DeploymentError(
+                f"another simulator runs in this ROS_DOMAIN_ID ({domain}): /clock says {heard_s:.2f} s, and the time "
+                f"here is {self.time_s:.2f} s. End it, or give this one a ROS_DOMAIN_ID of its own; "
+                f"`ros2 topic info -v /clock`."
+            )
+
     def watch(self) -> None:
-        """In lock-step: repeat the observation for who joins late, and give up when nobody answers."""
+        """In lock-step: repeat time and observation for who joins late, and give up when nobody answers."""
         waited_s = time.monotonic() - self.published_s
+        if self.others is not None and time.monotonic() - self.ready_s > ALONE_AFTER_S:
+            self.destroy_subscription(self.others)
+            self.others = None
         if not self.lockstep:
             return
         self.forget_the_dead()
         if time.monotonic() - self.repeated_s > REPEAT_S:
-            self.repeated_s = time.monotonic()
-            self.observations.publish(self.env.observe(), self.time_s)
+            self.show()
         if self.running and waited_s > self.stall_s:
             got = ", ".join(name for name, queue in self.queues.items() if queue) or "none"
             raise DeploymentError(

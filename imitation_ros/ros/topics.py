@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.timer import Timer
 
+from imitation_ros.arrivals import joined
 from imitation_ros.errors import MessageError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import names_no_joint_of, read, stamp_s, write
@@ -27,6 +29,7 @@ OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
 DEPTH = 200  # a burst of a second at 200 Hz is kept; stamps, not arrival, say when a value is from
 LOOK_EVERY_S = 0.1  # for publishers
 SILENT_AFTER_S = 1.0
+SAID_EVERY_S = 5.0  # at most, where good and bad messages take turns
 LAST_WORD_S = 0.5  # to arrive, before a topic is closed
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -37,7 +40,7 @@ def steady_timer(node: Node, period_s: float, callback: Callable[[], None]) -> T
 
 
 class FieldSubscriptions:
-    """Subscribes to the topics of fields, each as soon as it has a publisher.
+    """Subscribes to the topics of fields: what is expected as soon as it has a publisher, the optional at once.
 
     Reliable where every publisher offers it, best effort otherwise. What stands against a topic (no
     publisher, another type, other joint names, another frame, silence) is in `problems`, in words.
@@ -71,6 +74,7 @@ class FieldSubscriptions:
         self.last_s: dict[str, float] = dict.fromkeys(self.fields_of, time.monotonic())
         self.read_s: dict[str, float] = {}  # field to when a value of it came
         self.announced: dict[tuple[str, str], str] = {}  # the problem that was said last, without its numbers
+        self.said_s: dict[tuple[str, str, str], float] = {}  # by topic, field and kind: when it was said
         self.frames = [
             FrameSubscription(node, topic, [field for field in transforms if field.topic == topic], on_value)
             for topic in dict.fromkeys(field.topic for field in transforms)
@@ -93,16 +97,25 @@ class FieldSubscriptions:
                 else:
                     self.note(frames.topic, name, problem)
         self.forget_the_past()
+        self.announce()
+
+    def announce(self) -> None:
+        """Say each problem once while it stands, and not too often where it comes and goes."""
+        now = time.monotonic()
+        self.said_s = {key: said_s for key, said_s in self.said_s.items() if now - said_s < SAID_EVERY_S}
         for where, problem in self.problems.items():
             kind = without_numbers(problem)
-            if self.announced.get(where) != kind:
+            if self.announced.get(where) != kind and (*where, kind) not in self.said_s:
                 self.node.get_logger().warning(problem)
                 self.announced[where] = kind
+                self.said_s[(*where, kind)] = now
 
     def look_again(self, topic: str, silent_s: float) -> None:
         """Say that a topic is silent, or subscribe anew: best effort is never heard by who asks for reliable."""
         publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
-        if self.reliable[topic] and not all(map(is_reliable, publishers)):
+        declared = self.fields_of[topic][0].type
+        unlike = any(info.topic_type != declared for info in publishers)
+        if unlike or (self.reliable[topic] and not all(map(is_reliable, publishers))):
             self.node.destroy_subscription(self.subscriptions.pop(topic))
             self.subscribe(topic, self.fields_of[topic])
         elif topic in self.expected:
@@ -119,12 +132,12 @@ class FieldSubscriptions:
 
     def subscribe(self, topic: str, fields: list[Field]) -> None:
         publishers = self.node.get_publishers_info_by_topic(self.node.resolve_topic_name(topic))
-        if not publishers:
-            if topic in self.expected and time.monotonic() - self.last_s[topic] > 0.5 * SILENT_AFTER_S:
+        if not publishers and topic in self.expected:
+            if time.monotonic() - self.last_s[topic] > 0.5 * SILENT_AFTER_S:
                 self.note(topic, "", f"{self.named(topic)} has no publisher yet: see `ros2 topic list`")
             return
         types = sorted({info.topic_type for info in publishers})
-        if types != [fields[0].type]:
+        if publishers and types != [fields[0].type]:
             self.note(
                 topic,
                 "",
@@ -141,6 +154,7 @@ class FieldSubscriptions:
             topic,
             lambda message, topic=topic: self.receive(topic, message),
             QoSProfile(depth=DEPTH, reliability=policy),
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),  # we have words of our own
         )
 
     def receive(self, topic: str, message: Any) -> None:
@@ -190,7 +204,7 @@ class FieldSubscriptions:
         """Return what stands against some of the fields, in words."""
         fields = tuple(fields)
         wheres = [*((field.topic, "") for field in fields), *((field.topic, field.name) for field in fields)]
-        return [self.problems[where] for where in dict.fromkeys(wheres) if where in self.problems]
+        return joined(self.problems[where] for where in dict.fromkeys(wheres) if where in self.problems)
 
 
 def is_reliable(publisher: Any) -> bool:

@@ -33,7 +33,7 @@ class TrainerNode(Node):
         self.create_service(Trigger, "~/cancel", self.cancel)
 
     def train(self) -> None:
-        """Train. Callbacks run between looks at the validation data."""
+        """Train. Callbacks run at each report, about every second."""
         folder = run_bc(self.data, self.output, self.config, self.device, self.progress)
         self.get_logger().info(f"the policy is in {folder}")
 
@@ -45,7 +45,7 @@ class TrainerNode(Node):
 
     def cancel(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
         self.cancelled = True
-        answer.success, answer.message = True, "training ends at the next look at the validation data"
+        answer.success, answer.message = True, "training ends within about a second, and the best so far is kept"
         return answer
 
 

@@ -104,6 +104,23 @@ def test_a_stamp_of_another_clock_is_an_error_that_names_the_clocks():
             put(target, name, 5.0 - T0, 1.0, received_s=0.0)
 
 
+def test_a_stamp_days_in_the_future_is_of_another_clock():
+    target = sampler(sensor())
+    for received_s, words in ((T0 - 60.0, "chrony"), (5.0, r"use_sim_time \(--use-sim-time\) as its publisher does")):
+        with pytest.raises(MessageError, match=rf"in the future; .*{words}.*cell\.yaml"):
+            target.put("sensor", np.zeros(1), T0, received_s)
+
+
+def test_before_the_first_clock_no_stamp_is_judged_and_the_newest_value_is_kept():
+    target = sampler(sensor(), action=(command(),))
+    for stamp_s in (5.0, T0, 7.0):
+        target.put("sensor", np.array([stamp_s]), stamp_s, received_s=0.0)
+        target.put("command", np.array([stamp_s]), stamp_s, received_s=0.0)
+    assert target.sample(7.05).values["sensor"] == [7.0]
+    assert target.command("command", 7.0).data == [7.0]
+    assert [len(stream.values) for stream in (target.observation["sensor"], target.action["command"])] == [1, 1]
+
+
 def test_what_may_be_old_may_be_stamped_long_ago():
     target = sampler(sensor(max_age_s=3600.0))
     put(target, "sensor", -3000.0, 1.0, received_s=0.0)

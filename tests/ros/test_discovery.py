@@ -277,9 +277,12 @@ def test_a_simulators_clock_is_the_one_that_stamps_are_held_against(graph, setup
 
     graph.node.create_timer(0.02, tick)
     facts = listen_to_spec(setup, LISTEN_S)
-    assert facts.sim_time
+    assert facts.sim_time and facts.clocks == []
     latency = facts.topics["/joint_states"].timing.latency_s()
     assert latency is not None and abs(latency[1]) < 1.0
+    second = graph.node.create_publisher(Clock, "/clock", 10)
+    graph.node.create_timer(0.02, lambda: second.publish(Clock(clock=to_stamp(1.0))))
+    assert listen_to_spec(setup, LISTEN_S).clocks == ["observer", "observer"]
 
 
 def test_a_robot_in_a_namespace_is_heard_there(graph, setup):

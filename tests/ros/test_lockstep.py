@@ -134,4 +134,4 @@ def test_the_clock_never_runs_backwards_over_resets(driven):
     lines, _, clock = driven
     times_s = [time.sec + 1e-9 * time.nanosec for time in clock]
     assert len(times_s) >= sum(line["ticks"] for line in lines)
-    assert np.all(np.diff(times_s) > 0)
+    assert np.all(np.diff(times_s) >= 0)  # the same again for who joins late

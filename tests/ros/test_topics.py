@@ -211,6 +211,35 @@ def test_a_topic_of_another_type_stands_against_a_start_as_long_as_it_is_publish
     topics.close()
 
 
+def test_commands_are_listened_to_before_anybody_commands(graph):
+    command = parse_field("gripper", {"topic": "gripper", "type": "std_msgs/msg/Float64"}, "cell.yaml")
+    heard: list[float] = []
+    topics = FieldSubscriptions(graph.node, [], lambda name, data, *_: heard.append(float(data[0])), [command])
+    wait_until(lambda: graph.node.count_subscribers("gripper"), what="listening")
+    publisher = graph.node.create_publisher(Float64, "gripper", 10)
+    wait_until(publisher.get_subscription_count, what="being heard")
+    publisher.publish(Float64(data=0.5))
+    wait_until(lambda: heard == [0.5], what="the first command")
+    topics.close()
+
+
+def test_good_and_bad_messages_in_turn_are_not_logged_each_time(graph, monkeypatch):
+    field, said = joints("arm", "shoulder"), []
+    monkeypatch.setattr(graph.node, "get_logger", lambda: SimpleNamespace(warning=said.append))
+    topics = FieldSubscriptions(graph.node, [], print, [field])
+    graph.node.destroy_timer(topics.timer)
+    for number in range(20):
+        topics.note(field.topic, field.name, f"'arm' has a value of {number}")
+        topics.announce()
+        topics.forget(field.topic, field.name)
+    assert said == ["'arm' has a value of 0"]
+    topics.said_s = {key: said_s - 6.0 for key, said_s in topics.said_s.items()}  # later
+    topics.note(field.topic, field.name, "'arm' has a value of 20")
+    topics.announce()
+    assert said[1:] == ["'arm' has a value of 20"]
+    topics.close()
+
+
 @pytest.mark.parametrize("optional", [False, True])
 def test_a_driver_that_comes_back_as_best_effort_is_heard_again(graph, optional):
     field, heard = joints("arm", "shoulder"), []
