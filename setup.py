@@ -34,6 +34,7 @@ TRAIN += ["onnx>=1.16", "onnxscript>=0.3", "matplotlib>=3.7"]
 BAGS = ["rosbags>=0.11"]
 ROS = ["ros-rclpy", "ros-common-interfaces", "ros-rmw-fastrtps-cpp"]
 TEST = [*BAGS, "pytest>=8", "pytest-xdist>=3", "hypothesis>=6.100", "stable-baselines3>=2.4", "setuptools>=70.1"]
+TEST += ["mujoco>=3.1", "imageio>=2.14"]  # gymnasium asks for both before it makes an environment of MuJoCo's
 DEV = [*TEST, "ruff", "mypy>=1.11", "types-PyYAML"]
 
 setup(

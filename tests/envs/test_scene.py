@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from scene_files import changed
 
 from imitation_ros.envs.scene import load_scene
 from imitation_ros.envs.sim_robot import load_sim_robot
@@ -16,16 +17,7 @@ from imitation_ros.paths import find_file, names_in
 
 def written(folder: Path, change: dict[str, object], name: str = "pick_place", kind: str = "sim/scenes") -> Path:
     """Return a copy of one of the package's files with some words changed; None takes a word away."""
-    data = yaml.safe_load(find_file(kind, name).read_text())
-    for word, value in change.items():
-        *path, last = word.split("/")
-        inner = data
-        for part in path:
-            inner = inner[part]
-        if value is None:
-            del inner[last]
-        else:
-            inner[last] = value
+    data = changed(yaml.safe_load(find_file(kind, name).read_text()), change)
     file = folder / "changed.yaml"
     file.write_text(yaml.safe_dump(data))
     return file
