@@ -4,6 +4,7 @@
 # make check        format, lint, types
 # make format       put the format right
 # make bench        the benchmarks, into bench/
+# make bench-learning   does every algorithm learn what it should; ARGS="pendulum reach" chooses rows; into bench/learning/
 #
 # Everything goes into $(VENV), or $(JAZZY), made if there is none. PYTHON chooses the interpreter (3.10 to 3.12).
 
@@ -14,7 +15,7 @@ ARGS ?=
 PIP = -m pip install --disable-pip-version-check --progress-bar off -q
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-jazzy check format bench clean
+.PHONY: demo test test-jazzy check format bench bench-learning clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed-demo
@@ -40,6 +41,9 @@ format: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-learning: $(VENV)/installed-dev
+	$(BIN)/python -m tests.benchmarks.learning $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(JAZZY) demo bench build install log *.egg-info

@@ -68,11 +68,18 @@ def own_setup(policy: Path, spec: RobotSpec) -> str:
     Raises:
         BundleError: it is the user's own, or has no scene.
     """
-    shipped = spec.name in names_in("config/setups")
-    if gymnasium_id(spec.name) is not None or (shipped and load_spec(spec.name).scene):
+    if not (why := why_not_simulated(spec)):
         return spec.name
-    why = "has no `scene:`" if shipped else "is not in config/setups"
     raise BundleError(
         f"{policy} was trained for the setup {spec.name!r}, which {why}. Give `--setup FILE`: a setup of the same "
         f"meaning, with a `scene:` to simulate it in."
     )
+
+
+def why_not_simulated(spec: RobotSpec) -> str:
+    """Return why the setup of a spec's name cannot be simulated; empty if it can."""
+    if gymnasium_id(spec.name) is not None:
+        return ""
+    if spec.name not in names_in("config/setups"):
+        return "is not in config/setups"
+    return "" if load_spec(spec.name).scene else "has no `scene:`"

@@ -13,13 +13,19 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.run import Run, keep
+from imitation_ros.algorithms.state import TrainState
 from imitation_ros.data.dataset import Transitions, split_episodes
 from imitation_ros.errors import TrainingError
+from imitation_ros.policies.networks import STATE
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 Rows = Mapping[str, Tensor]
 """Name to tensor, (N, ...): the same rows of each."""
+SCHEDULES = ("cosine", "constant")
 VALIDATION_ROWS = 512  # at once: images of all held-out ticks, convolved, would fill the memory
+FITTED_ROWS = 100_000  # that the normalisers are fitted on, at most: more would hardly change them
 Report = Callable[[int, Mapping[str, float]], bool]
 """Called with the update and what was measured, every REPORT_S with nothing measured; returns False to stop early."""
 REPORT_S = 1.0  # between two reports: where an update takes a second, nobody waits for a look to see how far it is
@@ -34,7 +40,13 @@ class Config:
     batch_size: int = 256
     """transitions per update"""
     learning_rate: float = 1e-3
-    """at the start; falls to zero along a cosine"""
+    """at the start"""
+    schedule: str = "cosine"
+    """of the learning rate: cosine (it falls to zero along half of one) or constant"""
+    gradient_clip: float = 0.0
+    """largest norm of an update's gradient; a larger one is scaled down to it; 0: any"""
+    observation_noise: float = 0.0
+    """standard deviation of noise on the normalised observations learned from, drawn anew; not on images, categories"""
     weight_decay: float = 1e-4
     """of AdamW"""
     validation_fraction: float = 0.1
@@ -53,18 +65,15 @@ class Config:
     """of the processor; two are hardly faster for such small networks, and ten times slower on a busy machine"""
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch_size", "validate_every", "patience", "threads"):
-            check_range(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        check_counts(self, "updates", "batch_size", "validate_every", "patience", "threads")
         check_range("learning_rate", self.learning_rate, 0.0 < self.learning_rate < math.inf, "above 0, and finite")
-        check_range("weight_decay", self.weight_decay, 0.0 <= self.weight_decay < math.inf, "at least 0, and finite")
+        for name in ("weight_decay", "gradient_clip", "observation_noise"):
+            check_range(name, getattr(self, name), 0.0 <= getattr(self, name) < math.inf, "at least 0, and finite")
         for name in ("validation_fraction", "average_decay"):
             check_range(name, getattr(self, name), 0.0 <= getattr(self, name) < 1.0, "at least 0 and below 1")
         check_range("seed", self.seed, self.seed >= 0, "at least 0")
-
-
-def check_range(name: str, value: float, holds: bool, allowed: str) -> None:
-    if not holds:
-        raise TrainingError(f"{name} is {value:g}; it should be {allowed}.")
+        if self.schedule not in SCHEDULES:
+            raise TrainingError(f"schedule is {self.schedule!r}; allowed: {', '.join(SCHEDULES)}.")
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,10 @@ class Result:
 
     Attributes:
         policy: the averaged weights with the lowest validation error (the last ones without validation).
-        validation_error: how far its actions are off on held-out episodes (see `validate`).
+        validation_error: how far its actions are off on held-out episodes (see `validate`); without any, the loss.
         updates: how many updates were made; best_update: at which the policy was kept.
         training_episodes, validation_episodes: which episodes were learned from, and which held out.
+        state: where training is; its notes hold the curve.
     """
 
     policy: MLPPolicy
@@ -84,78 +94,157 @@ class Result:
     validation_error: float
     training_episodes: list[int]
     validation_episodes: list[int]
+    state: TrainState
 
 
-def train(data: Transitions, config: Config, report: Report, device: str = "cpu") -> Result:
+def train(data: Transitions, config: Config, report: Report, device: str = "cpu", run: Run | None = None) -> Result:
     """Fit a policy to the labels.
 
+    Args:
+        report: is told how far training is; a run tells its own instead.
+        run: where training is saved, and from where it goes on. If it evaluates policies, it also chooses the one that
+            is kept. Left out: nothing is saved.
+
     Raises:
-        TrainingError: the loss or the validation error is not finite.
+        TrainingError: the loss, the validation error or a weight is not finite.
     """
+    run = run or Run(None, {}, config.updates, None, config.validate_every, report)
     present = data.present  # those of which every tick was stale have no row
     training, validation = (
         [present[index] for index in part]
         for part in split_episodes(len(present), config.validation_fraction, config.seed)
     )
-    policy = fitted_policy(data.numbers.of(training), config).to(device)
-    prepared, targets = prepare(policy, data, device)
-    learned, held_out = data.rows(training), data.rows(validation)
+    cloning = Cloning(data, data.rows(training), data.rows(validation), config, device)
+    state, averaged = cloning.state, cloning.averaged
+    run.resume(state)
 
-    optimizer = torch.optim.AdamW(
-        policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    averaged = copy.deepcopy(policy)
-    weights, averaged_weights = ([w.detach() for w in p.parameters()] for p in (policy, averaged))
-    generator = torch.Generator().manual_seed(config.seed)
-    best_error, best_update, best = math.inf, 0, copy.deepcopy(policy)
+    going, told_s = True, time.monotonic()
+    while going and state.steps < config.updates and not cloning.is_out_of_patience:
+        cloning.update()
+        if cloning.is_look:
+            state.round += 1
+            going = run.end_round(state, averaged, cloning.look(chooses=run.evaluate is None))
+            told_s = time.monotonic()
+        elif time.monotonic() - told_s >= REPORT_S:
+            going = run.go_on(state)
+            told_s = time.monotonic()
 
-    update, reported_s = 0, time.monotonic()
-    for update in range(1, config.updates + 1):
-        drawn = torch.randint(len(learned), (config.batch_size,), generator=generator)
-        rows = learned.index_select(0, drawn).to(device)
-        losses = policy.losses(rows_of(prepared, rows), rows_of(targets, rows))
-        loss = reduce(operator.add, losses.values())
-        optimizer.zero_grad()
+    if not cloning.is_look:  # stopped between two: this one is not saved, so that training can go on as if it never was
+        measured = cloning.look(chooses=run.evaluate is None)
+        run.check_finite(state, measured)
+        run.report(state.steps, measured)
+    policy, error = run.finish(state, averaged).policy, state.notes["best_error"]
+    return Result(policy, state.steps, state.best_steps, error, training, validation, state)
+
+
+class Cloning:
+    """A policy, the moving average of its weights, and all that an update of them takes.
+
+    Args:
+        learned, held_out: which rows of the data.
+    """
+
+    def __init__(self, data: Transitions, learned: Tensor, held_out: Tensor, config: Config, device: str) -> None:
+        self.learned, self.held_out, self.config = learned, held_out, config
+        self.policy = fitted_policy(data, learned, config).to(device)
+        self.averaged = copy.deepcopy(self.policy)
+        self.weights, self.averaged_weights = (
+            [weight.detach() for weight in policy.parameters()] for policy in (self.policy, self.averaged)
+        )
+        self.examples = Examples(self.policy, data, device)
+        self.losses: Rows = {}
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.optimizer = torch.optim.AdamW(
+            self.policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.state = TrainState(
+            modules={"policy": self.policy, "averaged": self.averaged},
+            optimizers={"policy": self.optimizer},
+            generators={"draws": self.generator},
+            notes={"best_error": math.inf, "best_error_update": 0},
+        )
+
+    def update(self) -> None:
+        """Descend the loss of one minibatch."""
+        config, update = self.config, self.state.steps + 1
+        drawn = torch.randint(len(self.learned), (config.batch_size,), generator=self.generator)
+        seen, wanted = self.examples.take(self.learned.index_select(0, drawn))
+        if config.observation_noise:
+            add_noise(seen[STATE], self.policy, config.observation_noise, self.generator)
+        self.losses = self.policy.losses(seen, wanted)
+        loss = reduce(operator.add, self.losses.values())
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.param_groups[0]["lr"] = learning_rate(config, update)
-        optimizer.step()
-        torch._foreach_lerp_(averaged_weights, weights, 1.0 - memory(config, update))
-        looks = update % config.validate_every == 0 or update == config.updates
-        if not looks and time.monotonic() - reported_s < REPORT_S:
-            continue
-        reported_s = time.monotonic()
-        if not looks and report(update, {}):
-            continue
-        measured = {f"training/{name}": value.item() for name, value in losses.items()}
-        latest = finite(loss.item(), "loss", update)
-        if len(held_out):
-            latest = finite(validate(averaged, prepared, targets, held_out, measured), "validation error", update)
-        if latest < best_error or not len(held_out):
-            best_error, best_update, best = latest, update, copy.deepcopy(averaged)
-        measured["learning_rate"] = learning_rate(config, update)
-        go_on = report(update, measured)
-        if not looks or not go_on or update - best_update >= config.patience * config.validate_every:
-            break
-    return Result(best.cpu().eval(), update, best_update, best_error, training, validation)
+        if config.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.gradient_clip)
+        self.optimizer.param_groups[0]["lr"] = learning_rate(config, update)
+        self.optimizer.step()
+        self.policy.keep_in_bounds()
+        torch._foreach_lerp_(self.averaged_weights, self.weights, 1.0 - memory(config, update))
+        self.state.steps = update
+
+    @property
+    def is_look(self) -> bool:
+        """Whether the held-out episodes are looked at after this update."""
+        return self.state.steps % self.config.validate_every == 0 or self.state.steps == self.config.updates
+
+    @property
+    def is_out_of_patience(self) -> bool:
+        waited = self.state.steps - int(self.state.notes["best_error_update"])
+        return waited >= self.config.patience * self.config.validate_every
+
+    def look(self, chooses: bool) -> dict[str, float]:
+        """Return losses and errors, and note the lowest error.
+
+        Args:
+            chooses: whether the policy of the lowest error is the one to keep.
+        """
+        measured = {f"training/{name}": value.item() for name, value in self.losses.items()}
+        error = sum(measured.values())
+        if len(self.held_out):
+            measured |= validate(self.averaged, self.examples, self.held_out)
+            error = measured["validation_error"]
+        measured["learning_rate"] = learning_rate(self.config, self.state.steps)
+        if error < self.state.notes["best_error"] or not len(self.held_out):
+            self.state.notes |= {"best_error": error, "best_error_update": self.state.steps}
+            if chooses:
+                keep(self.state, self.averaged)
+        return measured
 
 
-def fitted_policy(numbers: Transitions, config: Config) -> MLPPolicy:
-    """Return an untrained policy of the config's seed whose normalisers fit these rows."""
+class Examples:
+    """Observations as the network reads them, and the heads' targets.
+
+    Encoded once, since the normalisers are frozen; but where the data is mapped from files, whenever rows are taken.
+    """
+
+    def __init__(self, policy: MLPPolicy, data: Transitions, device: str) -> None:
+        self.policy, self.data, self.device = policy, data, device
+        self.ready = None if data.mapped else prepare(policy, data, device)
+
+    def take(self, rows: Tensor) -> tuple[Rows, Rows]:
+        """Return copies of some rows."""
+        if self.ready is None:
+            return prepare(self.policy, self.data.take(rows), self.device)
+        rows, (prepared, targets) = rows.to(self.device), self.ready
+        return rows_of(prepared, rows), rows_of(targets, rows)
+
+
+def fitted_policy(data: Transitions, rows: Tensor, config: Config) -> MLPPolicy:
+    """Return an untrained policy of the config's seed whose normalisers fit these rows, or some all over them."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        policy = MLPPolicy(numbers.spec, config.network)
-    policy.fit(numbers.observations, numbers.labels)
+        policy = MLPPolicy(data.spec, config.network)
+    count = min(len(rows), FITTED_ROWS)
+    some = data.numbers.take(rows[torch.arange(count) * len(rows) // count])
+    policy.fit(some.observations, some.labels)
     return policy
 
 
-def finite(value: float, what: str, update: int) -> float:
-    if not math.isfinite(value):
-        raise TrainingError(f"the {what} is {value} at update {update}. Lower learning_rate, or check the data.")
-    return value
-
-
 def learning_rate(config: Config, update: int) -> float:
-    """Return the rate of an update, 1 to config.updates: it falls to zero along half a cosine."""
+    """Return the rate of an update, 1 to config.updates."""
+    if config.schedule == "constant":
+        return config.learning_rate
     return config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * (update - 1) / config.updates))
 
 
@@ -164,32 +253,37 @@ def memory(config: Config, update: int) -> float:
     return min(config.average_decay, update / (9 + update)) if update > 1 else 0.0
 
 
+@torch.no_grad()
 def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Rows, Rows]:
-    """Return what the network reads and its targets: encoded once, since the normalisers are frozen; images are not."""
-    with torch.no_grad():
-        observations = {name: value.to(device) for name, value in data.observations.items()}
-        labels = {name: value.to(device) for name, value in data.labels.items()}
-        return policy.encoder.prepare(observations), policy.targets(labels)
+    """Return what the network reads of the observations, and its targets."""
+    observations = {name: value.to(device) for name, value in data.observations.items()}
+    labels = {name: value.to(device) for name, value in data.labels.items()}
+    return policy.encoder.prepare(observations), policy.targets(labels)
 
 
 def rows_of(tensors: Rows, rows: Tensor) -> dict[str, Tensor]:
     return {name: tensor.index_select(0, rows) for name, tensor in tensors.items()}
 
 
+def add_noise(encoded_BE: Tensor, policy: MLPPolicy, std: float, generator: torch.Generator) -> None:
+    """Disturb encoded numbers, in place, but for the categories, which come last."""
+    numbers = encoded_BE[:, : encoded_BE.shape[1] - sum(field.categories for field in policy.encoder.categories)]
+    numbers += (std * torch.randn(numbers.shape, generator=generator)).to(numbers.device)
+
+
 @torch.no_grad()
-def validate(policy: MLPPolicy, prepared: Rows, targets: Rows, held_out: Tensor, measured: dict[str, float]) -> float:
-    """Return the error on the held-out rows, and note losses and errors of each field.
+def validate(policy: MLPPolicy, examples: Examples, held_out: Tensor) -> dict[str, float]:
+    """Return losses and errors of each field on the held-out rows, and the sum of the errors: the validation error.
 
     The error chooses the checkpoint: a likelihood goes on to punish the few confident mistakes long after the
     policy acts no worse.
     """
     sums: dict[str, float] = {}
-    for rows in torch.split(held_out.to(policy.device), VALIDATION_ROWS):
-        seen, wanted = rows_of(prepared, rows), rows_of(targets, rows)
+    for rows in torch.split(held_out, VALIDATION_ROWS):
+        seen, wanted = examples.take(rows)
         found = {f"validation/{name}": value for name, value in policy.losses(seen, wanted).items()}
         found |= {f"error/{name}": value for name, value in policy.errors(seen, wanted).items()}
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(held_out)
-    measured.update(sums)
-    measured["validation_error"] = sum(value for name, value in sums.items() if name.startswith("error/"))
-    return measured["validation_error"]
+    sums["validation_error"] = sum(value for name, value in sums.items() if name.startswith("error/"))
+    return sums

@@ -1,55 +1,148 @@
-"""Training recipes: YAML to an algorithm's Config."""
+"""Training recipes: YAML to the Config of the algorithm that it is for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imitation_ros.algorithms import bc
-from imitation_ros.errors import SpecError, TrainingError
-from imitation_ros.paths import find_file
+import yaml
+
+from imitation_ros.errors import SpecError, TrainingError, did_you_mean
+from imitation_ros.paths import find_file, names_in
 from imitation_ros.robot.strict_yaml import check_names, load_yaml
 
+ALGORITHMS = ("bc", "dagger", "gail", "airl", "sqil", "ppo", "sac")
+"""Each is a module beside this one, with a Config and a train()."""
+FOLDER = "config/training"
+ALGORITHM = "algorithm"  # what a recipe says that is not named after its algorithm
 T = TypeVar("T")
 
 
-def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None) -> bc.Config:
+def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None, algorithm: str = "") -> Any:
     """Return the Config that a recipe describes: a name in config/training, or a path.
 
+    It is for the algorithm that its `algorithm:` says, or its name; else for bc.
+
     Args:
-        changes: values that stand above the recipe's.
+        changes: values that stand above the recipe's; nested ones by mappings.
+        algorithm: the one that it has to be for; empty: any, and one that does not say is for this one.
 
     Raises:
         SpecError: names the file, what was found and what is allowed.
     """
-    path = find_file("config/training", recipe)
-    return parse(bc.Config, {**load_yaml(path), **(changes or {})}, str(path))
+    path = find_file(FOLDER, recipe)
+    data = load_yaml(path)
+    said = data.pop(ALGORITHM, path.stem if path.stem in ALGORITHMS else algorithm or "bc")
+    if said not in ALGORITHMS:
+        raise SpecError(
+            f"{path}: algorithm is {said!r}.{did_you_mean(str(said), ALGORITHMS)} Allowed: {', '.join(ALGORITHMS)}."
+        )
+    if algorithm not in ("", said):
+        raise SpecError(f"{path} is a recipe of {said}, not of {algorithm}. Give one of {algorithm}, or train {said}.")
+    return parse(parse(config_of(said)(), data, str(path)), changes or {}, f"settings above {path.name}")
 
 
-def parse(kind: type[T], data: Mapping[str, Any], where: str) -> T:
-    """Return a dataclass from a mapping; every value must be of its default's type.
+def asked_for(what: str, recipe: str, data: Path | None) -> tuple[str, str, Path | None]:
+    """Return what a command names: the algorithm (empty: that of the recipe), the recipe, and the data.
+
+    Args:
+        what: an algorithm, or a recipe of the package; or, as it once was, a recording to clone.
+
+    Raises:
+        SpecError: it is none of these.
+    """
+    if what in ALGORITHMS:
+        return what, recipe or what, data
+    if what in recipe_names() and not recipe:
+        return "", what, data
+    if data is None and Path(what).exists():
+        return "", recipe or "bc", Path(what)
+    names = list(dict.fromkeys((*ALGORITHMS, *recipe_names())))
+    raise SpecError(
+        f"{what!r} is no algorithm and no recording.{did_you_mean(what, names)} There are {', '.join(names)}. "
+        f"`imitation-ros record` makes recordings."
+    )
+
+
+def config_of(algorithm: str) -> type[Any]:
+    """Return an algorithm's Config."""
+    config: type[Any] = import_module(f"imitation_ros.algorithms.{algorithm}").Config
+    return config
+
+
+def algorithm_of(config: object) -> str:
+    """Return the name of the algorithm whose Config this is."""
+    return type(config).__module__.rsplit(".", 1)[-1]
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    return names_in(FOLDER)
+
+
+def changes_of(settings: Sequence[str]) -> dict[str, Any]:
+    """Return texts such as `ppo.clip=0.1` as nested mappings; values are read as YAML.
+
+    Raises:
+        SpecError: one is no `name=value`, or contradicts another.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        name, is_one, text = setting.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError):
+            value = text
+        if not is_one or not all(name.split(".")) or value is None:
+            raise SpecError(f"--set is {setting!r}; it should be name=value, such as learning_rate=0.001.")
+        changes = merged(changes, nested(name.split("."), value), "--set")
+    return changes
+
+
+def nested(names: Sequence[str], value: Any) -> dict[str, Any]:
+    return {names[0]: value if len(names) == 1 else nested(names[1:], value)}
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return nested values in which those above stand for those below."""
+    values = dict(below)
+    for name, value in above.items():
+        old = values.get(name)
+        if isinstance(value, Mapping) and old is not None and not isinstance(old, Mapping):
+            raise SpecError(f"{where}: {name} is {old!r}, which has no {next(iter(value), 'parts')}.")
+        values[name] = merged(old or {}, value, where) if isinstance(value, Mapping) else value
+    return values
+
+
+def parse(defaults: T, data: Mapping[str, Any], where: str) -> T:
+    """Return a dataclass with the values of a mapping in place of its own; each must be of the other's type.
 
     Raises:
         SpecError: names `where`, what was found and what is allowed.
     """
-    check_names(data, {item.name for item in fields(kind)}, where)  # type: ignore[arg-type]
-    defaults = kind()
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        default = getattr(defaults, name)
-        if is_dataclass(default) and isinstance(value, Mapping):
-            values[name] = parse(type(default), value, f"{where}: {name}")
-        elif isinstance(default, tuple) and isinstance(value, list):
-            values[name] = tuple(value)
-        elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-            values[name] = float(value)
-        elif type(value) is type(default):
-            values[name] = value
-        else:
-            raise SpecError(f"{where}: {name} is {value!r}; it should be like {default!r}.")
+    check_names(data, {item.name for item in fields(defaults)}, where)  # type: ignore[arg-type]
+    values = {name: converted(value, getattr(defaults, name), f"{where}: {name}") for name, value in data.items()}
     try:
-        return kind(**values)
+        return replace(defaults, **values)  # type: ignore[type-var]
     except (SpecError, TrainingError) as error:  # a value of the right type, out of its range
         raise SpecError(f"{where}: {error}") from None
+
+
+def converted(value: Any, default: Any, where: str) -> Any:
+    """Return a value as its default is: YAML knows no tuples, calls 1 no float, and 1e-3 a text."""
+    if is_dataclass(default) and isinstance(value, Mapping):
+        return parse(default, value, where)
+    if isinstance(default, tuple) and isinstance(value, list):
+        floats = bool(default) and isinstance(default[0], float)
+        return tuple(converted(item, default[0], where) for item in value) if floats else tuple(value)
+    if isinstance(default, float) and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif type(value) is type(default):
+        return value
+    raise SpecError(f"{where} is {value!r}; it should be like {default!r}.")

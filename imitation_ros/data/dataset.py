@@ -36,12 +36,14 @@ class Transitions:
         observations: field name to (N, width), physical units; of an image (N, height, width, channels), uint8.
         labels: field name to what the expert chose, (N, width), physical units.
         episode: which episode a row is from, (N,).
+        mapped: the tensors lie in files (torch.from_file): read a few rows at a time, never all.
     """
 
     spec: RobotSpec
     observations: Mapping[str, Tensor]
     labels: Mapping[str, Tensor]
     episode: Tensor
+    mapped: bool = False
 
     def __len__(self) -> int:
         return len(self.episode)
@@ -63,12 +65,15 @@ class Transitions:
 
     def of(self, episodes: Sequence[int]) -> Transitions:
         """Return the rows of some episodes only, as copies."""
-        rows = self.rows(episodes)
+        return self.take(self.rows(episodes))
+
+    def take(self, rows: Tensor) -> Transitions:
+        """Return copies of some rows, in memory."""
         return Transitions(
             self.spec,
-            {name: value[rows] for name, value in self.observations.items()},
-            {name: value[rows] for name, value in self.labels.items()},
-            self.episode[rows],
+            {name: value.index_select(0, rows) for name, value in self.observations.items()},
+            {name: value.index_select(0, rows) for name, value in self.labels.items()},
+            self.episode.index_select(0, rows),
         )
 
 

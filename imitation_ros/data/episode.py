@@ -146,14 +146,17 @@ class EpisodeBuilder:
     actions: list[Arrays] = field(default_factory=list)
     executed: list[Arrays] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
+    is_human: list[bool | None] = field(default_factory=list)
 
     def add_observation(self, observation: Arrays) -> None:
         self.observations.append(observation)
 
-    def add_action(self, action: Arrays, executed: Arrays, reward: float) -> None:
+    def add_action(self, action: Arrays, executed: Arrays, reward: float, is_human: bool | None = None) -> None:
+        """Add a tick: the label, what the robot was told, and whether a person chose; None where nobody says."""
         self.actions.append(action)
         self.executed.append(executed)
         self.rewards.append(reward)
+        self.is_human.append(is_human)
 
     def build(
         self,
@@ -161,6 +164,7 @@ class EpisodeBuilder:
         success: bool | None = None,
         attributes: Mapping[str, str | int | float] | None = None,
     ) -> Episode:
+        said = any(word is not None for word in self.is_human)
         return Episode(
             spec=self.spec,
             observations=stack(self.observations, self.spec.observation),
@@ -169,6 +173,7 @@ class EpisodeBuilder:
             rewards=np.array(self.rewards, dtype=np.float32),
             terminated=terminated,
             success=success,
+            is_human=np.array(self.is_human, dtype=np.bool_) if said else None,  # None: no person's, where others are
             attributes=attributes or {},
         )
 

@@ -6,153 +6,112 @@ i. So any number of workers gives the same bytes.
 
 from __future__ import annotations
 
-import multiprocessing
-import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
 
-from numpy.typing import NDArray
-
-from imitation_ros.data.episode import Episode, EpisodeBuilder
-from imitation_ros.envs import ENVIRONMENTS
+from imitation_ros.data.episode import Episode
 from imitation_ros.envs.any_env import AnyEnv
-from imitation_ros.envs.environment import Environment
+from imitation_ros.envs.opening import gymnasium_id, open_environment, our_setup, spec_of
 from imitation_ros.envs.robot_env import RobotEnv
-from imitation_ros.errors import SpecError
-from imitation_ros.robot.spec import RobotSpec, load_spec
+from imitation_ros.envs.rollout import one_thread, run_episode
+from imitation_ros.envs.workers import Opening, Processes, Round
+from imitation_ros.errors import TrainingError
+from imitation_ros.policies.driving import Acts, Driver
+from imitation_ros.robot.spec import RobotSpec
+
+__all__ = ["Acts", "Workers", "collect", "gymnasium_id", "open_environment", "our_setup", "run_episode", "spec_of"]
 
 
-class Acts(Protocol):
-    """A policy as collecting needs it: picklable, observation in, action out, both in physical units."""
+class Workers:
+    """Processes that collect, round after round, each with its environment kept open.
 
-    def act(self, observation: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]: ...
+    Close them when done, or use them in a `with`. One that dies ends the round with a TrainingError, and all others.
+
+    Args:
+        setup: a name in config/setups, a path, or an id of gymnasium's.
+        count: how many processes; 1 runs in this one.
+        disturbance: add the scene's noise to what is executed.
+        randomisation: vary every episode as the scene says.
+        terminate_on_success: end an episode at success, instead of at the time limit; setups of ours only.
+
+    Attributes:
+        spec: the environment's robot spec, which every episode has.
+        time_limit: the most steps that an episode has.
+
+    Raises:
+        SpecError: the environment cannot be opened, or cannot do what is asked of it.
+        TrainingError: a process ended.
+    """
+
+    def __init__(
+        self,
+        setup: str | Path,
+        count: int = 1,
+        disturbance: bool = False,
+        randomisation: bool = False,
+        terminate_on_success: bool = False,
+    ) -> None:
+        self.env: RobotEnv | AnyEnv | None = None
+        self.processes: Processes | None = None
+        opening = Opening(setup, disturbance, randomisation, terminate_on_success)
+        if count <= 1:
+            self.env = open_environment(**vars(opening))
+            self.spec: RobotSpec = self.env.robot_spec
+            self.time_limit: int = self.env.time_limit
+        else:
+            self.processes = Processes(opening, count)
+            self.spec, self.time_limit = self.processes.spec, self.processes.time_limit
+
+    def collect(self, policy: Driver, starts: int | range, seed: int = 0, purpose: str = "train") -> list[Episode]:
+        """Return episodes of a policy, ordered by start.
+
+        Labels are what the policy says they are, else its own actions; executed is what the robot was told after
+        the disturbance.
+
+        Args:
+            policy: sees float32 observations, as a recording holds them. One that draws has random numbers of each
+                episode's own; one with `act` alone should not remember, for nobody says which process runs what.
+            starts: which; a number n means the first n.
+            seed, purpose: choose the starts, see RobotEnv.reset.
+        """
+        wanted = Round(policy, range(starts) if isinstance(starts, int) else starts, seed, purpose)
+        if self.processes is not None:
+            return self.processes.run(wanted)
+        if self.env is None:
+            raise TrainingError("these workers are closed. Make new ones.")
+        with one_thread():
+            return [run_episode(self.env, policy, start, seed, purpose) for start in wanted.starts]
+
+    def close(self) -> None:
+        """End the processes and close the environments; twice does no harm."""
+        if self.processes is not None:
+            self.processes.close()
+        if self.env is not None:
+            self.env.close()
+            self.env = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def collect(
     setup: str | Path,
-    policy: Acts,
+    policy: Driver,
     episodes: int | range,
     seed: int = 0,
     purpose: str = "train",
     workers: int = 1,
     disturbance: bool = False,
     randomisation: bool = False,
+    terminate_on_success: bool = False,
 ) -> list[Episode]:
-    """Return episodes of a policy, ordered by start.
-
-    Labels are the policy's own actions; executed is what the robot was told after the disturbance.
-
-    Args:
-        setup: a name in config/setups, a path, or an id of gymnasium's.
-        policy: sees float32 observations, as a recording holds them.
-        episodes: which starts; a number n means the first n.
-        seed, purpose: choose the starts, see RobotEnv.reset.
-        workers: processes; 1 runs in this one.
-        disturbance: add the scene's noise to what is executed.
-        randomisation: vary every episode as the scene says.
-    """
+    """Return episodes of a policy, ordered by start; arguments as for Workers and its `collect`."""
     starts = range(episodes) if isinstance(episodes, int) else episodes
-    workers = max(1, min(workers, len(starts)))
-    if workers == 1:
-        return run_episodes(setup, policy, starts, seed, purpose, disturbance, randomisation)
-    how = (seed, purpose, disturbance, randomisation)
-    shares = [starts[worker::workers] for worker in range(workers)]
-    # spawn: a forked child would share the state of pybullet and of torch's threads
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(run_episodes, setup, policy, share, *how) for share in shares]
-        done = [iter(job.result()) for job in jobs]
-    return [next(done[index % workers]) for index in range(len(starts))]
-
-
-def run_episodes(
-    setup: str | Path,
-    policy: Acts,
-    starts: Sequence[int],
-    seed: int,
-    purpose: str,
-    disturbance: bool,
-    randomisation: bool,
-) -> list[Episode]:
-    """Return the episodes of these starts, run one after another in this process."""
-    env = open_environment(setup, disturbance, randomisation)
-    try:
-        with one_thread():
-            return [run_episode(env, policy, start, seed, purpose) for start in starts]
-    finally:
-        env.close()
-
-
-def open_environment(setup: str | Path, disturbance: bool = False, randomisation: bool = False) -> Environment:
-    """Return an environment: of a setup (a name in config/setups, or a path), or of an id of gymnasium's.
-
-    Raises:
-        SpecError: it is neither, or the environment cannot be made.
-    """
-    if (identifier := gymnasium_id(setup)) is None:
-        return RobotEnv(our_setup(setup), disturbance=disturbance, randomisation=randomisation)
-    if disturbance or randomisation:
-        what = "disturbance" if disturbance else "randomisation"
-        raise SpecError(f"{identifier} has no {what}: only scenes of our own do. Leave it out.")
-    return AnyEnv(identifier)
-
-
-def spec_of(setup: str | Path) -> RobotSpec:
-    """Return the robot spec of a setup, or of an id of gymnasium's."""
-    if (identifier := gymnasium_id(setup)) is None:
-        return load_spec(our_setup(setup))
-    env = AnyEnv(identifier)
-    env.close()
-    return env.robot_spec
-
-
-def gymnasium_id(setup: str | Path) -> str | None:
-    """Return what looks like an id of gymnasium (Name-v1, or module:Name-v1), and is none of our own."""
-    name = str(setup)
-    return name if re.fullmatch(r"[\w:./-]+-v\d+", name) and our_setup(setup) == setup else None
-
-
-def our_setup(setup: str | Path) -> str | Path:
-    """Return the setup behind an id of our own environments, such as imitation_ros/PandaReach-v0."""
-    return ENVIRONMENTS.get(str(setup).removeprefix("imitation_ros/"), setup)
-
-
-def run_episode(env: Environment, policy: Acts, start: int, seed: int, purpose: str) -> Episode:
-    builder = EpisodeBuilder(env.robot_spec)
-    observation = env.begin(seed, purpose, start)
-    builder.add_observation(observation)
-    ended = False
-    while not ended:
-        action = policy.act(observation)
-        outcome = env.advance(action)
-        observation = outcome.observation
-        builder.add_action(action, outcome.executed, outcome.reward)
-        builder.add_observation(observation)
-        ended = outcome.terminated or outcome.truncated
-    attributes: dict[str, str | int | float] = {
-        "task": env.robot_spec.task,
-        "seed": seed,
-        "purpose": purpose,
-        "start": start,
-        "ended_by": "task" if outcome.terminated else "time limit",
-        **{f"drawn {name}": number for name, number in env.drawn.items()},
-    }
-    return builder.build(terminated=outcome.terminated, success=env.success, attributes=attributes)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold torch to one thread, if anybody imported it: more would change the last bits of a policy."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    count = min(workers, len(starts))
+    with Workers(setup, count, disturbance, randomisation, terminate_on_success) as opened:
+        return opened.collect(policy, starts, seed, purpose)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imitation_ros.envs.collect import Acts, collect
+from imitation_ros.data.episode import Episode
+from imitation_ros.envs.collect import Workers
+from imitation_ros.policies.driving import Driver, without_drawing
 
 
 @dataclass(frozen=True)
@@ -18,10 +21,12 @@ class Evaluation:
         successes: per episode, whether the task's condition held for its dwell, ordered by start; None where
             the task does not say what success is.
         returns: per episode, the sum of rewards.
+        steps: per episode, how many it took; with `terminate_on_success`, how long success took.
     """
 
     successes: tuple[bool, ...] | None
     returns: tuple[float, ...]
+    steps: tuple[int, ...] = ()
 
     @property
     def episodes(self) -> int:
@@ -41,6 +46,13 @@ class Evaluation:
         """The 95 % interval of the success rate."""
         return (math.nan, math.nan) if self.successes is None else wilson_interval(sum(self.successes), self.episodes)
 
+    @property
+    def return_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the mean return, as far as a normal distribution describes it."""
+        spread = statistics.stdev(self.returns) if self.episodes > 1 else math.inf
+        half = 1.96 * spread / math.sqrt(self.episodes)
+        return self.mean_return - half, self.mean_return + half
+
     def __str__(self) -> str:
         if self.successes is None:
             spread = statistics.pstdev(self.returns)
@@ -51,20 +63,35 @@ class Evaluation:
 
 def evaluate(
     setup: str | Path,
-    policy: Acts,
+    policy: Driver,
     starts: int | range,
     seed: int = 0,
     purpose: str = "test",
     workers: int = 1,
     disturbance: bool = False,
     randomisation: bool = False,
+    terminate_on_success: bool = False,
 ) -> Evaluation:
     """Return how a policy does on fixed starts; arguments as for collect."""
-    episodes = collect(setup, policy, starts, seed, purpose, workers, disturbance, randomisation)
+    count = min(workers, starts if isinstance(starts, int) else len(starts))
+    with Workers(setup, count, disturbance, randomisation, terminate_on_success) as opened:
+        return evaluate_with(opened, policy, starts, seed, purpose)
+
+
+def evaluate_with(
+    workers: Workers, policy: Driver, starts: int | range, seed: int = 0, purpose: str = "test"
+) -> Evaluation:
+    """Return how a policy does on fixed starts: by its `act`, its best guess, where it has one, also if it can draw."""
+    return evaluation_of(workers.collect(without_drawing(policy), starts, seed, purpose))
+
+
+def evaluation_of(episodes: Sequence[Episode]) -> Evaluation:
+    """Return how whoever drove these episodes did."""
     judged = any(episode.success is not None for episode in episodes)
     return Evaluation(
         successes=tuple(bool(episode.success) for episode in episodes) if judged else None,
         returns=tuple(0.0 if episode.rewards is None else float(episode.rewards.sum()) for episode in episodes),
+        steps=tuple(episode.steps for episode in episodes),
     )
 
 

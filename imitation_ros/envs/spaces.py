@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,22 +35,20 @@ class SpaceFields:
         self.space = space
         self.leaves = leaves_of(space, name)
         self.fields = tuple(field_of(leaf_name, leaf, is_action) for leaf_name, leaf in self.leaves.items())
+        self.readers = [(field.name, reader_of(field)) for field in self.fields]
+        pairs = zip(self.fields, self.leaves.values(), strict=True) if is_action else ()
+        self.writers = [(field.name, writer_of(leaf, field)) for field, leaf in pairs]
+        self.is_dict = isinstance(space, spaces.Dict)
 
     def to_values(self, sample: Any) -> dict[str, NDArray[Any]]:
         """Return what the environment gave, as field name to value."""
-        parts = flattened(self.space, sample)
-        values = (
-            np.asarray(part).astype(f.dtype).reshape(f.row_shape) for part, f in zip(parts, self.fields, strict=True)
-        )
-        return {field.name: value for field, value in zip(self.fields, values, strict=True)}
+        parts = flattened(self.space, sample) if self.is_dict else (sample,)
+        return {name: read(part) for (name, read), part in zip(self.readers, parts, strict=True)}
 
     def from_values(self, values: Values) -> Any:
         """Return what the environment takes: within a Box's bounds, the nearest whole number where it takes those."""
-        parts = [
-            part_of(leaf, field, values[field.name])
-            for field, leaf in zip(self.fields, self.leaves.values(), strict=True)
-        ]
-        return nested(self.space, iter(parts))
+        parts = [write(values[name]) for name, write in self.writers]
+        return nested(self.space, iter(parts)) if self.is_dict else parts[0]
 
 
 def leaves_of(space: Space[Any], name: str) -> dict[str, Space[Any]]:
@@ -101,14 +99,31 @@ def flattened(space: Space[Any], sample: Any) -> list[Any]:
     return [leaf for entry, inner in space.spaces.items() for leaf in flattened(inner, sample[entry])]
 
 
-def part_of(space: Space[Any], field: Field, value: NDArray[Any]) -> Any:
+def reader_of(field: Field) -> Callable[[Any], NDArray[Any]]:
+    """Return what copies a leaf of a sample into a field's value; made once, for it runs at every step."""
+    dtype, shape = field.dtype, field.row_shape
+
+    def read(part: Any) -> NDArray[Any]:
+        value = np.asarray(part).astype(dtype)
+        return value if value.shape == shape else value.reshape(shape)
+
+    return read
+
+
+def writer_of(space: Space[Any], field: Field) -> Callable[[NDArray[Any]], Any]:
+    """Return what makes a field's value into what a leaf of an action space takes; made once, as above."""
     if isinstance(space, spaces.Discrete):
-        low, high = field.scale
-        return int(np.clip(np.rint(value[0]), low[0], high[0]))
+        first, last = (int(end[0]) for end in field.scale)
+        return lambda value: min(max(round(float(value[0])), first), last)
     assert isinstance(space, spaces.Box)  # field_of let nothing else through
-    numbers = np.asarray(value).reshape(space.shape)
-    whole = np.rint(numbers) if np.issubdtype(space.dtype, np.integer) else numbers
-    return np.asarray(np.clip(whole, space.low, space.high), space.dtype)
+    low, high, dtype, is_whole = space.low, space.high, space.dtype, np.issubdtype(space.dtype, np.integer)
+
+    def write(value: NDArray[Any]) -> NDArray[Any]:
+        numbers = np.asarray(value).reshape(low.shape)
+        whole = np.rint(numbers) if is_whole else numbers
+        return np.asarray(np.minimum(np.maximum(whole, low), high), dtype)  # np.clip takes twice as long
+
+    return write
 
 
 def nested(space: Space[Any], parts: Any) -> Any:

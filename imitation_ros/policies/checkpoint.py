@@ -141,7 +141,7 @@ def load_policy(folder: str | Path) -> MLPPolicy:
     if network.pop("kind", None) != "mlp":
         raise BundleError(f"{folder} holds a network of kind {info.network.get('kind')!r}; this version loads 'mlp'.")
     try:
-        policy = MLPPolicy(info.spec, NetworkConfig(**{**network, "hidden": tuple(network["hidden"])}))
+        policy = MLPPolicy(info.spec, NetworkConfig.from_json(network))
     except (KeyError, TypeError, SpecError, BundleError) as error:
         raise BundleError(f"{folder / POLICY_JSON} has a network that is none: {error}. Export it again.") from None
     try:

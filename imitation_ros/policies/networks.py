@@ -147,10 +147,18 @@ class ImageEncoder(nn.Module):
         return keypoints_BK2.flatten(1)
 
 
-def mlp(width: int, hidden: tuple[int, ...]) -> nn.Sequential:
-    """Return linear layers with ReLU between and after, (B, width) -> (B, hidden[-1])."""
+ACTIVATIONS: Mapping[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+def mlp(width: int, hidden: tuple[int, ...], activation: str = "relu") -> nn.Sequential:
+    """Return linear layers with an activation between and after, (B, width) -> (B, hidden[-1])."""
     layers: list[nn.Module] = []
     for size in hidden:
-        layers += [nn.Linear(width, size), nn.ReLU()]
+        layers += [nn.Linear(width, size), ACTIVATIONS[activation]()]
         width = size
     return nn.Sequential(*layers)
+
+
+def scalar_network(width: int, hidden: tuple[int, ...], activation: str) -> nn.Sequential:
+    """Return a network with one number out, (B, width) -> (B, 1): a value, or a reward."""
+    return nn.Sequential(*mlp(width, hidden, activation), nn.Linear(hidden[-1] if hidden else width, 1))

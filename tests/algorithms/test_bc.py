@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +15,11 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from imitation_ros.algorithms import bc
+from imitation_ros.algorithms import run as running
 from imitation_ros.algorithms.recipe import load_recipe
+from imitation_ros.algorithms.run import Run
 from imitation_ros.data.dataset import Transitions
+from imitation_ros.envs.evaluate import Evaluation
 from imitation_ros.errors import SpecError, TrainingError
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 from imitation_ros.robot.plain import array_field, category_field, image_field, plain_spec
@@ -123,17 +130,50 @@ def test_training_can_be_stopped_from_outside(monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_is_said_in_words():
-    config = dataclasses.replace(FAST, learning_rate=1e12, weight_decay=0.0)
     data = linear_expert()
     broken = dataclasses.replace(data, labels={"twist": data.labels["twist"] * torch.inf})
-    with pytest.raises(TrainingError, match=r"loss is .* at update"):
-        bc.train(broken, config, quiet)
+    with pytest.raises(TrainingError, match=r"training/twist is .* in round 1 \(after 250 steps\).* check the data"):
+        bc.train(broken, FAST, quiet)
 
 
 def test_a_validation_error_that_is_not_finite_is_said_in_words(monkeypatch):
-    monkeypatch.setattr(bc, "validate", lambda *_: float("nan"))
-    with pytest.raises(TrainingError, match="validation error is nan at update 250"):
+    monkeypatch.setattr(bc, "validate", lambda *_: {"validation_error": math.nan})
+    with pytest.raises(TrainingError, match="validation_error is nan in round 1"):
         bc.train(linear_expert(), FAST, quiet)
+
+
+def test_weights_that_are_not_finite_are_told_between_two_looks(monkeypatch):
+    monkeypatch.setattr(bc, "REPORT_S", 0.0)
+    data, heard = linear_expert(), []
+    broken = dataclasses.replace(data, labels={"twist": data.labels["twist"] * torch.inf})
+    with pytest.raises(TrainingError, match="a weight of policy .* is not finite in round 0 "):
+        bc.train(broken, FAST, lambda update, measured: not heard.append(update))
+    assert not heard
+
+
+def test_what_goes_wrong_leaves_the_last_good_state_and_the_best_policy_on_the_disk(tmp_path, monkeypatch):
+    data, validate, looks = linear_expert(), bc.validate, []
+
+    def fails_at_the_third(*given):
+        looks.append(validate(*given))
+        return looks[-1] if len(looks) < 3 else {"validation_error": math.nan}
+
+    monkeypatch.setattr(bc, "validate", fails_at_the_third)
+    config = dataclasses.replace(FAST, updates=60, validate_every=10)
+    run = Run(tmp_path, {}, 60, None, 10, quiet)
+    monkeypatch.setattr(running, "SAVE_SHARE", math.inf)  # at every look
+    with pytest.raises(TrainingError, match=r"The last good state \(round 2\) is in .*, and in it the best policy"):
+        bc.train(data, config, quiet, run=run)
+    run.lock.close()
+    monkeypatch.setattr(bc, "validate", validate)
+    run = Run(tmp_path, {}, 60, None, 10, quiet)
+    went_on = bc.train(data, config, quiet, run=run)
+    same_weights(went_on.policy, bc.train(data, config, quiet).policy)
+
+
+def same_weights(one: MLPPolicy, other: MLPPolicy) -> None:
+    for (name, ours), (_, theirs) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
+        assert torch.equal(ours, theirs), name
 
 
 def test_episodes_without_a_fresh_row_are_never_the_ones_that_are_held_out():
@@ -161,6 +201,9 @@ def test_episodes_without_a_fresh_row_are_never_the_ones_that_are_held_out():
         ({"patience": 0}, "patience is 0"),
         ({"average_decay": 1.0}, "average_decay is 1"),
         ({"threads": 0}, "threads is 0"),
+        ({"gradient_clip": -1.0}, "gradient_clip is -1; it should be at least 0"),
+        ({"observation_noise": float("nan")}, "observation_noise is nan"),
+        ({"schedule": "cosin"}, "schedule is 'cosin'; allowed: cosine, constant"),
         ({"seed": -1}, "seed is -1; it should be at least 0"),
     ],
 )
@@ -196,6 +239,212 @@ def test_a_wrong_recipe_is_named(tmp_path, text, words):
     with pytest.raises(SpecError, match=words) as caught:
         load_recipe(path)
     assert str(path) in str(caught.value)
+
+
+def two_ways(rows: int = 3000) -> Transitions:
+    """An expert that goes round on the left as often as on the right, with a speed that follows the state."""
+    generator = torch.Generator().manual_seed(0)
+    spec = plain_spec("round", [array_field("state", 2)], [array_field("speed", 2, [-2, -2], [2, 2])], 10.0)
+    states = torch.rand(rows, 2, generator=generator)
+    side = torch.randint(2, (rows, 1), generator=generator) * 2.0 - 1.0
+    speed = torch.cat([side, states[:, :1]], dim=1) + 0.02 * torch.randn(rows, 2, generator=generator)
+    return Transitions(spec, {"state": states}, {"speed": speed}, torch.arange(rows) // 30)
+
+
+def test_a_mixture_goes_one_way_where_a_gaussian_goes_between():
+    data = two_ways()
+    sides = {}
+    for head in ("gaussian", "mixture"):
+        config = bc.Config(updates=800, validate_every=200, network=NetworkConfig(hidden=(32,), head=head))
+        policy = bc.train(data, config, quiet).policy
+        speed = policy(data.observations)["speed"].detach()
+        sides[head] = speed[:, 0].abs()
+        assert (speed[:, 1] - data.observations["state"][:, 0]).abs().median() < 0.05
+    assert sides["gaussian"].max() < 0.3  # the mean of both ways: into what they go round
+    assert (sides["mixture"] - 1.0).abs().max() < 0.1
+    drawn = policy.head("speed").sample(policy.head("speed")(policy.trunk(policy.encoder(data.observations))))[0]
+    left = (policy.normalizer("speed").invert(drawn)[:, 0] < 0).float().mean()
+    assert 0.4 < left < 0.6  # it knows of both, and draws either
+
+
+def test_a_bounded_head_learns_labels_at_the_very_bounds():
+    generator = torch.Generator().manual_seed(0)
+    spec = plain_spec("bang", [array_field("state", 2)], [array_field("push", 2, [-2, 0], [2, 1])], 10.0)
+    states = torch.randn(2000, 2, generator=generator)
+    push = torch.stack([2.0 * states[:, 0].sign(), (states[:, 1] > 0).float()], dim=1)  # bang-bang
+    data = Transitions(spec, {"state": states}, {"push": push}, torch.arange(2000) // 40)
+    network = NetworkConfig(hidden=(64, 64), head="tanh_gaussian")
+    result = bc.train(data, bc.Config(updates=1000, validate_every=250, network=network), quiet)
+    told = result.policy(data.observations)["push"]
+    far = states.abs().amin(1) > 0.2  # from where the label jumps
+    assert (told - push)[far].abs().median() < 0.05 and result.validation_error < 0.15
+    assert (told[:, 0].abs() <= 2.0).all() and ((told[:, 1] >= 0.0) & (told[:, 1] <= 1.0)).all()
+
+
+def test_the_log_std_of_a_clone_stays_within_its_bounds():
+    network = NetworkConfig(hidden=(32,), head="gaussian", log_std=(-1.0, 1.0, -0.9))
+    config = bc.Config(updates=300, validate_every=100, learning_rate=0.01, network=network)
+    result = bc.train(linear_expert(), config, quiet)
+    assert result.policy.head("twist").log_std.min() >= -1.0
+    assert result.state.notes["warnings"] == []  # a clone explores nothing: a floor is no fault
+
+
+@pytest.mark.parametrize(("schedule", "last"), [("cosine", 0.0), ("constant", 1e-3)])
+def test_the_learning_rate_follows_its_schedule(schedule, last):
+    heard = []
+    config = dataclasses.replace(FAST, updates=100, validate_every=1, schedule=schedule)
+    bc.train(linear_expert(), config, lambda update, measured: heard.append(measured["learning_rate"]) is None)
+    assert heard[0] == 1e-3 and heard[-1] == pytest.approx(last, abs=1e-6)
+    assert sorted(heard, reverse=True) == heard
+
+
+def test_a_clipped_gradient_is_never_longer_than_asked_for(monkeypatch):
+    norms, step = [], torch.optim.AdamW.step
+
+    def measured_step(optimizer):
+        gradients = [weight.grad.flatten() for weight in optimizer.param_groups[0]["params"]]
+        norms.append(torch.cat(gradients).norm().item())
+        return step(optimizer)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", measured_step)
+    config = dataclasses.replace(FAST, updates=20)
+    bc.train(linear_expert(), config, quiet)
+    free = list(norms)
+    norms.clear()
+    bc.train(linear_expert(), dataclasses.replace(config, gradient_clip=0.05), quiet)
+    assert max(free) > 0.1 and max(norms) <= 0.05 + 1e-6
+
+
+def test_noise_on_observations_is_normalised_leaves_categories_alone_and_is_drawn_anew():
+    spec = plain_spec("seen", [array_field("far", 1), category_field("gear", 1, 3), array_field("near", 1)],
+                      [array_field("speed", 1, [-1], [1])], 10.0)  # fmt: skip
+    policy = MLPPolicy(spec, NetworkConfig(hidden=(8,)))
+    clean, generator = torch.zeros(20_000, 5), torch.Generator().manual_seed(0)
+    first, second = clean.clone(), clean.clone()
+    for noisy in (first, second):
+        bc.add_noise(noisy, policy, 0.3, generator)
+    assert (first[:, 2:] == 0.0).all()  # one number for each gear
+    torch.testing.assert_close(first[:, :2].std(0), torch.full((2,), 0.3), rtol=0.02, atol=0.0)
+    assert not torch.equal(first, second)
+
+
+def test_noise_on_observations_makes_a_policy_smoother_and_the_same_seed_the_same_weights():
+    data = linear_expert(episodes=4, steps=10)
+    steep = {}
+    for noise in (0.0, 0.5):
+        config = dataclasses.replace(FAST, updates=600, validate_every=600, observation_noise=noise)
+        policies = [bc.train(data, config, quiet).policy for _ in range(2)]
+        same_weights(*policies)
+        there = {name: rows.clone().requires_grad_() for name, rows in linear_expert(seed=5).observations.items()}
+        policies[0](there)["twist"].sum().backward()
+        steep[noise] = there["joint_positions"].grad.abs().mean().item()  # which say nothing of the label
+    assert steep[0.5] < 0.7 * steep[0.0]
+
+
+def mapped(data: Transitions, folder) -> Transitions:
+    """The same transitions in files."""
+
+    def in_file(name: str, rows: torch.Tensor) -> torch.Tensor:
+        path = str(folder / name)
+        rows.numpy().tofile(path)
+        return torch.from_file(path, shared=False, size=rows.numel(), dtype=rows.dtype).view(rows.shape)
+
+    seen = {name: in_file(f"seen_{name}", rows) for name, rows in data.observations.items()}
+    labels = {name: in_file(f"label_{name}", rows) for name, rows in data.labels.items()}
+    return dataclasses.replace(data, observations=seen, labels=labels, mapped=True)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_data_in_files_gives_the_same_weights_and_is_only_read_in_parts(tmp_path, monkeypatch, noise):
+    data, most = linear_expert(episodes=40), []
+    config = dataclasses.replace(FAST, updates=60, validate_every=20, batch_size=32, observation_noise=noise)
+    expected = bc.train(data, config, quiet).policy
+    take = Transitions.take
+    monkeypatch.setattr(Transitions, "take", lambda data, rows: most.append(len(rows)) or take(data, rows))
+    monkeypatch.setattr(bc, "FITTED_ROWS", 10_000)
+    same_weights(bc.train(mapped(data, tmp_path), config, quiet).policy, expected)
+    assert sorted(most)[-2] <= bc.VALIDATION_ROWS  # all but what the normalisers are fitted on
+
+
+def test_the_normalisers_are_fitted_on_rows_all_over_the_data(monkeypatch):
+    data, taken, take = linear_expert(), [], Transitions.take
+    monkeypatch.setattr(bc, "FITTED_ROWS", 10)
+    monkeypatch.setattr(Transitions, "take", lambda data, rows: taken.append(rows) or take(data, rows))
+    bc.fitted_policy(data, torch.arange(500, 1000), FAST)
+    assert [rows.tolist() for rows in taken] == [list(range(500, 1000, 50))]
+
+
+KILLED = """
+import dataclasses, os, signal, sys
+sys.path.insert(0, sys.argv[1])
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+import test_bc
+from imitation_ros.algorithms import bc
+from imitation_ros.algorithms import run as running
+bc.REPORT_S = 0.0  # every update is a place to save
+running.SAVE_SHARE = float("inf")
+
+def report(update, measured):
+    if update == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+test_bc.resumable(Path(sys.argv[2]), report)
+"""
+
+
+def resumable(folder: Path | None, report=quiet) -> bc.Result:
+    network = NetworkConfig(hidden=(16,), head="mixture")
+    config = dataclasses.replace(
+        FAST, updates=90, validate_every=20, batch_size=32, network=network, observation_noise=0.1, gradient_clip=1.0
+    )
+    run = None if folder is None else Run(folder, {"algorithm": "bc"}, config.updates, None, 20, report)
+    result = bc.train(linear_expert(), config, report, run=run)
+    if run is not None and run.lock is not None:
+        run.lock.close()
+    return result
+
+
+@pytest.mark.parametrize("update", [1, 20, 47, 90])
+def test_training_that_is_killed_goes_on_as_if_it_never_was(tmp_path, update):
+    """Between two looks, at one, and before and at the end."""
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path), str(update)]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    went_on, whole = resumable(tmp_path), resumable(None)
+    torch.set_num_threads(threads)
+    same_weights(went_on.policy, whole.policy)
+    for module in ("policy", "averaged"):
+        same_weights(went_on.state.modules[module], whole.state.modules[module])
+    assert went_on.state.notes == whole.state.notes
+    assert dataclasses.replace(went_on, policy=None, state=None) == dataclasses.replace(whole, policy=None, state=None)
+
+
+@pytest.mark.parametrize("stop", [33, 40])
+def test_training_that_was_stopped_goes_on_as_if_it_never_was(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(bc, "REPORT_S", 0.0)
+    stopped = resumable(tmp_path, lambda update, measured: update < stop)
+    assert stopped.updates == stop and math.isfinite(stopped.validation_error)
+    same_weights(resumable(tmp_path).policy, resumable(None).policy)
+
+
+def test_the_environment_chooses_the_policy_where_there_is_one():
+    """Success falls as the validation error does: the first policy is kept, whatever the held-out episodes say."""
+    found = iter(range(100))
+
+    def evaluate(policy):
+        return Evaluation(successes=(next(found) == 0,) * 5, returns=(0.0,) * 5)
+
+    config = dataclasses.replace(FAST, updates=100, validate_every=20)
+    run = Run(None, {}, 100, evaluate, 20, quiet)
+    result = bc.train(linear_expert(), config, quiet, run=run)
+    assert result.best_update == 20
+    assert [row["evaluation/success"] for row in result.state.notes["curve"]] == [1.0, 0.0, 0.0, 0.0, 0.0]
+    assert result.state.notes["best_error_update"] == 100
 
 
 def test_bc_finds_a_spot_in_an_image():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scene_files import write_setup
 
 from imitation_ros.envs.collect import collect
-from imitation_ros.envs.evaluate import Evaluation, evaluate, wilson_interval
 from imitation_ros.envs.robot_env import RobotEnv
 from imitation_ros.envs.tasks import Expert
+from imitation_ros.errors import SpecError
+from imitation_ros.policies.driving import Choice
 
 SETUP, EXPERT = "panda_pick_place", Expert("pick_place")
 
@@ -77,19 +77,39 @@ def test_an_error_in_a_worker_arrives():
         collect("panda_reach", EXPERT, 2, workers=2)
 
 
-def test_evaluation_counts_what_the_episodes_say(disturbed):
-    result = evaluate(SETUP, EXPERT, 3, seed=7, purpose="train", disturbance=True)
-    assert result.successes == tuple(episode.success for episode in disturbed)
-    np.testing.assert_allclose(result.returns, [episode.rewards.sum() for episode in disturbed])
+class Half:
+    """Says that a person chose in the first half of an episode, and nothing after it."""
+
+    def begin(self, generator):
+        ticks, action = iter(range(1000)), {"action": np.zeros(1)}
+        return lambda observation: Choice(action, {"action": np.ones(1)}, True if next(ticks) < 100 else None)
 
 
-def test_the_interval_is_wilsons():
-    low, high = Evaluation((True,) * 8 + (False,) * 2, (0.0,) * 10).interval
-    np.testing.assert_allclose([low, high], [0.490, 0.943], atol=0.001)  # Newcombe 1998, method 3
+def test_an_episode_holds_the_labels_of_its_driver_and_who_chose_them():
+    (episode,) = collect("Pendulum-v1", Half(), 1)
+    assert episode.is_human is not None and episode.is_human.tolist() == [True] * 100 + [False] * 100
+    assert set(episode.actions["action"].ravel()) == {1.0} and set(episode.executed["action"].ravel()) == {0.0}
 
 
-@given(trials=st.integers(1, 500), data=st.data())
-def test_the_interval_holds_the_rate_and_stays_within_0_and_1(trials, data):
-    successes = data.draw(st.integers(0, trials))
-    low, high = wilson_interval(successes, trials)
-    assert 0.0 <= low <= successes / trials + 1e-12 and successes / trials - 1e-12 <= high <= 1.0
+def test_where_nobody_says_who_chose_an_episode_does_not_either(disturbed):
+    assert disturbed[0].is_human is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_episode_ends_at_success_where_that_is_asked_for(workers):
+    expert = Expert("reach")
+    whole = collect("panda_reach", expert, 2, workers=workers)
+    for early, late in zip(
+        collect("panda_reach", expert, 2, workers=workers, terminate_on_success=True), whole, strict=True
+    ):
+        assert early.success and early.terminated and early.attributes["ended_by"] == "task"
+        assert early.steps < late.steps and late.success and not late.terminated
+        np.testing.assert_array_equal(early.executed["twist"], late.executed["twist"][: early.steps])
+
+
+def test_only_a_setup_with_a_task_can_end_at_success(tmp_path):
+    with pytest.raises(SpecError, match="Pendulum-v1 ends its own episodes"):
+        collect("Pendulum-v1", Half(), 1, terminate_on_success=True)
+    setup = write_setup(tmp_path, {"task": ""}, {"spawn": {"goal": {"low_m": [0.4, 0, 0.2], "high_m": [0.5, 0, 0.3]}}})
+    with pytest.raises(SpecError, match="no `task:`"):
+        collect(setup, Expert("reach"), 1, terminate_on_success=True)

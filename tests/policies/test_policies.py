@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imitation_ros.errors import MessageError, SpecError
 from imitation_ros.policies.bundle import OnnxPolicy
 from imitation_ros.policies.checkpoint import load_policy, save_bundle
-from imitation_ros.policies.heads import BinaryHead, DeterministicHead, GaussianHead
+from imitation_ros.policies.heads import CONTINUOUS
 from imitation_ros.policies.inference import InferenceProcess
 from imitation_ros.policies.networks import ImageEncoder, ObservationEncoder
 from imitation_ros.policies.normalizer import CLIP, Normalizer
@@ -92,7 +93,7 @@ def test_actions_come_out_in_physical_units_and_a_gripper_takes_one_of_its_ends(
         assert np.isclose(action["gripper"], [0.0, 0.08], atol=1e-7).any()
 
 
-@pytest.mark.parametrize("head", ["deterministic", "gaussian"])
+@pytest.mark.parametrize("head", CONTINUOUS)
 def test_one_row_at_a_time_is_the_same_as_a_batch(head):
     policy = fitted_policy(head)
     observations, _ = random_rows(20, seed=2)
@@ -102,43 +103,62 @@ def test_one_row_at_a_time_is_the_same_as_a_batch(head):
         np.testing.assert_allclose(action["twist"], batch["twist"][row].detach().numpy(), atol=1e-5)
 
 
-def test_the_gaussian_head_gives_the_density_of_its_distribution():
-    torch.manual_seed(0)
-    head = GaussianHead(4, 3)
-    hidden, action = torch.randn(5, 4), torch.randn(5, 3)
-    mean, log_std = head.split(head(hidden))
-    expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(action).sum(-1)
-    torch.testing.assert_close(head.log_prob(head(hidden), action), expected)
-    torch.testing.assert_close(head.loss(head(hidden), action), -expected.mean())
-
-
-def test_the_binary_head_gives_the_probability_of_its_logit():
-    head = BinaryHead(2)
-    logit, target = torch.tensor([[2.0], [-1.0]]), torch.tensor([[1.0], [1.0]])
-    expected = torch.distributions.Bernoulli(logits=logit).log_prob(target).sum(-1)
-    torch.testing.assert_close(head.log_prob(logit, target), expected)
-    assert head.mode(logit).tolist() == [[1.0], [0.0]]
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**31))
-def test_samples_follow_their_generator(seed):
-    torch.manual_seed(0)
-    head, hidden = GaussianHead(4, 3), torch.randn(5, 4)
-    first = head.sample(head(hidden), torch.Generator().manual_seed(seed))
-    again = head.sample(head(hidden), torch.Generator().manual_seed(seed))
-    torch.testing.assert_close(first, again, rtol=0, atol=0)
-
-
-def test_the_deterministic_head_is_its_own_mode():
-    head = DeterministicHead(4, 2)
-    out = head(torch.randn(3, 4))
-    assert head.mode(out) is out and head.sample(out) is out
-
-
 def test_an_unknown_head_is_named():
     with pytest.raises(SpecError, match="head is 'gausian'; allowed: deterministic, gaussian"):
         NetworkConfig(head="gausian")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"activation": "gelu"}, "activation is 'gelu'; allowed: relu, tanh"),
+        ({"log_std": (1.0, -5.0, 0.0)}, r"log_std is \[1.0, -5.0, 0.0\]; it should be \[lowest, highest, first\]"),
+        ({"log_std": (-5.0, 1.0, 2.0)}, "log_std is"),
+        ({"log_std": (-5.0, 1.0, float("nan"))}, "log_std is"),
+        ({"components": 0}, "components is 0; it should be at least 1"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_in_words(change, words):
+    with pytest.raises(SpecError, match=words):
+        NetworkConfig(**change)
+
+
+@pytest.mark.parametrize("head", CONTINUOUS)
+def test_a_networks_settings_come_back_from_json(head):
+    config = NetworkConfig((8, 4), head, "tanh", False, (-3.0, 0.5, 0.0), 7)
+    said = json.loads(json.dumps(config.as_json()))
+    assert said.pop("kind") == "mlp" and NetworkConfig.from_json(said) == config
+
+
+def test_a_bounded_head_keeps_the_actions_own_scale_and_the_others_fit_the_labels():
+    observations, labels = random_rows(200)
+    for head in CONTINUOUS:
+        policy = MLPPolicy(SPEC, NetworkConfig(hidden=(8,), head=head))
+        own = policy.normalizer("twist").std.clone()
+        policy.fit(observations, labels)
+        assert torch.equal(policy.normalizer("twist").std, own) == (head == "tanh_gaussian")
+        back = policy.physical(policy.targets(labels))
+        for name, wanted in labels.items():
+            torch.testing.assert_close(back[name], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("head", ["gaussian", "tanh_gaussian"])
+def test_the_log_prob_of_an_action_is_that_of_all_its_fields(head):
+    policy = fitted_policy(head)
+    observations, _ = random_rows(30, seed=1)
+    encoded = policy.encoder(observations)
+    actions, log_prob = policy.sample(encoded, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(policy.log_prob(encoded, actions), log_prob, rtol=1e-3, atol=1e-3)
+    again, entropy = policy.log_prob_and_entropy(encoded, actions)
+    torch.testing.assert_close(again, log_prob, rtol=1e-3, atol=1e-3)
+    hidden = policy.trunk(encoded)
+    parts = [policy.head(name).entropy(policy.head(name)(hidden)) for name in ("twist", "gripper")]
+    torch.testing.assert_close(entropy, parts[0] + parts[1])
+
+
+def test_a_policy_says_whether_it_knows_its_densities():
+    known = {head: fitted_policy(head).is_density for head in CONTINUOUS}
+    assert known == {"deterministic": False, "gaussian": True, "tanh_gaussian": True, "mixture": False}
 
 
 SEEN = plain_spec(

@@ -1,0 +1,227 @@
+"""Proximal policy optimisation (Schulman et al. 2017) with generalised advantages (Schulman et al. 2016).
+
+A learner of adversarial learning; and, by `train`, of the task's own reward or of a saved one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.reinforcement import first_policy, learn, start_small
+from imitation_ros.algorithms.rewards import Reward, Scale, TaskReward
+from imitation_ros.algorithms.rollouts import Steps
+from imitation_ros.algorithms.rounds import Result
+from imitation_ros.algorithms.run import Run
+from imitation_ros.algorithms.state import TrainState
+from imitation_ros.data.episode import Episode
+from imitation_ros.envs.collect import Workers
+from imitation_ros.errors import TrainingError
+from imitation_ros.policies.networks import scalar_network
+from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
+
+NETWORK = NetworkConfig(hidden=(64, 64), head="gaussian", activation="tanh", log_std=(-2.0, 0.5, -0.3))
+FIRST_LAYER = 0.01  # of the policy's last layer at first: all actions near the middle, wherever the robot is
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a policy is improved by one round's rollouts."""
+
+    epochs: int = 10
+    """passes over the rollouts"""
+    batch_size: int = 200
+    """steps per update"""
+    learning_rate: float = 1e-3
+    """at the start; falls linearly to zero"""
+    discount: float = 0.95
+    """gamma, of a reward one step later"""
+    trace: float = 0.95
+    """lambda of the advantages: 0 trusts the value network, 1 the returns"""
+    clip: float = 0.2
+    """of the ratio between new and old probability"""
+    entropy: float = 0.0
+    """bonus for randomness; AIRL's reward holds one already"""
+    gradient_clip: float = 0.5
+    """largest norm of a gradient"""
+    value_share: float = 0.0
+    """of the training, at its start, in which only the value network learns: else it would spoil a good policy"""
+
+    def __post_init__(self) -> None:
+        check_counts(self, "epochs", "batch_size")
+        check_range("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
+        check_range("discount", self.discount, 0.0 < self.discount < 1.0, "above 0 and below 1")
+        check_range("trace", self.trace, 0.0 <= self.trace <= 1.0, "0 to 1")
+        check_range("clip", self.clip, self.clip > 0, "above 0")
+        check_range("entropy", self.entropy, self.entropy >= 0, "at least 0")
+        check_range("value_share", self.value_share, 0.0 <= self.value_share < 1.0, "at least 0 and below 1")
+        check_range("gradient_clip", self.gradient_clip, self.gradient_clip > 0, "above 0")
+
+
+@dataclass(frozen=True)
+class Config:
+    """PPO on a reward that stands: the task's own, or a learned one."""
+
+    steps: int = 150_000
+    """of the environment"""
+    steps_per_round: int = 1600
+    """of the environment, about: whole episodes are collected"""
+    start: str = ""
+    """the bundle of a policy to go on from, such as one that bc made; empty: learn from nothing"""
+    policy: NetworkConfig = NETWORK
+    """the policy's network, where there is no start; the value network is like it"""
+    ppo: Settings = field(default_factory=Settings)
+    """how a round improves the policy"""
+    evaluate_every: int = 10_000
+    """steps of the environment"""
+    validation_starts: int = 20
+    """episodes of an evaluation, which choose the policy that is kept"""
+    seed: int = 0
+    """of everything drawn"""
+    threads: int = 1
+    """of the processor"""
+
+    def __post_init__(self) -> None:
+        check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
+        check_range("seed", self.seed, self.seed >= 0, "at least 0")
+
+
+class PPO:
+    """A policy, its value network, and how they learn from rollouts of the policy.
+
+    Args:
+        policy: with a density for every action field.
+        settings: see there.
+        generator: draws minibatches.
+    """
+
+    def __init__(self, policy: MLPPolicy, settings: Settings, generator: torch.Generator) -> None:
+        if not policy.is_density:
+            raise TrainingError(
+                f"PPO needs a policy that knows its probabilities; head is {policy.config.head!r}, use gaussian."
+            )
+        self.policy, self.settings, self.generator = policy, settings, generator
+        self.value = scalar_network(policy.encoder.width, policy.config.hidden, policy.config.activation).to(
+            policy.device
+        )
+        self.parameters = [*policy.parameters(), *self.value.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, settings.learning_rate, eps=1e-5, fused=True)
+        self.modules: dict[str, nn.Module] = {"policy": policy, "value": self.value}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"policy": self.optimizer}
+        self.updates = 0
+
+    @property
+    def evaluated(self) -> MLPPolicy:
+        """The policy that is judged and kept."""
+        return self.policy
+
+    def remember(self, rollouts: Steps) -> None:
+        """Nothing: every round learns from its own rollouts."""
+
+    def improve(self, rollouts: Steps, reward: Reward, left: float) -> dict[str, float]:
+        """Improve the policy by its own rollouts.
+
+        Args:
+            rollouts: whole episodes of the policy as it is.
+            reward: judges them, once.
+            left: the share of the training that is still to come: 1 at the start.
+        """
+        settings, policy = self.settings, self.policy
+        with torch.no_grad():
+            rewards_N = reward.of(rollouts)
+            advantages_N, returns_N = advantages(
+                rollouts, rewards_N, self.values, reward.after_end(settings.discount), settings
+            )
+            old_N = policy.log_prob(rollouts.observations, rollouts.actions)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * left
+        policy_share = 0.0 if left > 1.0 - settings.value_share else 1.0
+        policy_loss = value_loss = entropy = torch.zeros(())
+        for _ in range(settings.epochs):
+            order = torch.randperm(len(rollouts), generator=self.generator).to(old_N.device)
+            for rows in torch.split(order, settings.batch_size):
+                if len(rows) < 2:  # one advantage cannot be normalised
+                    continue
+                seen = rollouts.observations[rows]
+                chosen = {name: value[rows] for name, value in rollouts.actions.items()}
+                log_prob_B, entropy_B = policy.log_prob_and_entropy(seen, chosen)
+                policy_loss = clipped_loss(log_prob_B - old_N[rows], advantages_N[rows], settings.clip)
+                value_loss = (self.value(seen)[:, 0] - returns_N[rows]).square().mean()
+                entropy = entropy_B.mean()
+                self.descend(policy_share * (policy_loss - settings.entropy * entropy) + 0.5 * value_loss)
+        return {
+            "ppo/policy_loss": policy_loss.item(),
+            "ppo/value_loss": value_loss.item(),
+            "ppo/entropy": entropy.item(),
+            "ppo/reward": rewards_N.mean().item(),
+        }
+
+    def values(self, observations: Tensor) -> Tensor:
+        values: Tensor = self.value(observations)[:, 0]
+        return values
+
+    def descend(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip, foreach=True)
+        self.optimizer.step()
+        self.policy.keep_in_bounds()
+        self.updates += 1
+
+
+def train(
+    demonstrations: Sequence[Episode],
+    workers: Workers,
+    config: Config,
+    run: Run,
+    device: str = "cpu",
+    reward: Reward | None = None,
+) -> Result:
+    """Train a policy on a reward.
+
+    Args:
+        demonstrations: only the observations' normaliser is fitted to them; may be empty.
+        reward: the task's own where there is none.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        policy = first_policy(config.start, config.policy, demonstrations, workers, config.seed).to(device)
+        if not config.start:
+            start_small(policy, FIRST_LAYER)
+        generator = torch.Generator().manual_seed(config.seed)
+        learner = PPO(policy, config.ppo, generator)
+    state = TrainState(learner.modules, learner.optimizers, {"draws": generator})
+    return learn(learner, workers, config, reward or TaskReward(), Scale(), state, run)
+
+
+def advantages(
+    rollouts: Steps, rewards_N: Tensor, values: Callable[[Tensor], Tensor], after_end: float, settings: Settings
+) -> tuple[Tensor, Tensor]:
+    """Return how much better each step was than expected, and the returns that the value network learns, (N,) each.
+
+    Where time ran out, the value of the next observation stands for what would have followed (Pardo et al. 2018);
+    where the task ended, `after_end` does.
+    """
+    now_N = values(rollouts.observations)
+    next_N = torch.where(
+        rollouts.terminated, torch.full_like(now_N, after_end / settings.discount), values(rollouts.next_observations)
+    )
+    errors = (rewards_N + settings.discount * next_N - now_N).tolist()
+    memory = settings.discount * settings.trace
+    sums, following = [], 0.0
+    for error, last in zip(reversed(errors), reversed(rollouts.last.tolist()), strict=True):
+        following = error if last else error + memory * following
+        sums.append(following)
+    advantages_N = torch.tensor(sums[::-1], dtype=now_N.dtype, device=now_N.device)
+    return advantages_N, advantages_N + now_N
+
+
+def clipped_loss(log_ratio_B: Tensor, advantage_B: Tensor, clip: float) -> Tensor:
+    """Return the clipped surrogate, equation 7 of Schulman et al. 2017, to be made small."""
+    normal_B = (advantage_B - advantage_B.mean()) / (advantage_B.std() + 1e-8)
+    ratio_B = log_ratio_B.exp()
+    return -torch.minimum(ratio_B * normal_B, ratio_B.clamp(1 - clip, 1 + clip) * normal_B).mean()

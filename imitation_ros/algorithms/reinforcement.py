@@ -1,0 +1,122 @@
+"""Learning from a reward that stands: the task's own, or a learned one that is frozen. PPO and SAC go through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from imitation_ros.algorithms.rewards import Reward, Scale, Scaled
+from imitation_ros.algorithms.rollouts import Steps, steps_of
+from imitation_ros.algorithms.rounds import Result, collect_round
+from imitation_ros.algorithms.run import Run
+from imitation_ros.algorithms.state import TrainState
+from imitation_ros.data.episode import Episode
+from imitation_ros.envs.collect import Workers
+from imitation_ros.errors import TrainingError
+from imitation_ros.policies.checkpoint import load_policy
+from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
+
+FITTING_EPISODES = 4  # of random actions, to which the observations' normaliser is fitted
+
+
+class Learner(Protocol):
+    """What improves a policy by a reward: PPO, SAC."""
+
+    policy: MLPPolicy
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    @property
+    def evaluated(self) -> MLPPolicy: ...
+
+    def improve(self, rollouts: Steps, reward: Reward, left: float) -> dict[str, float]: ...
+
+    def remember(self, rollouts: Steps) -> None: ...
+
+
+class Plan(Protocol):
+    """What a Config says of the loop."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def steps_per_round(self) -> int: ...
+
+    @property
+    def seed(self) -> int: ...
+
+
+def learn(
+    learner: Learner, workers: Workers, plan: Plan, reward: Reward, scale: Scale | None, state: TrainState, run: Run
+) -> Result:
+    """Collect, judge, improve, until the steps are used up.
+
+    Args:
+        scale: by which the learner sees the reward divided; None leaves it as it is.
+        state: with everything that learns in it.
+    """
+    run.resume(state)
+    for tensors in run.history.read(0, state.round - 1):
+        learner.remember(Steps.from_tensors(tensors))
+    if scale is not None:
+        scale.variance = state.notes.get("reward_variance")
+    seen = reward if scale is None else Scaled(reward, scale)
+    going = True
+    while going and state.steps < plan.steps:
+        left = 1.0 - state.steps / plan.steps
+        episodes, measured = collect_round(workers, learner.policy, state, plan.steps_per_round, plan.seed)
+        rollouts = steps_of(episodes, learner.policy)
+        run.history.add(state.round, rollouts.to_tensors())
+        rollouts = rollouts.to(learner.policy.device)
+        if scale is not None:
+            scale.update(reward.of(rollouts))
+            state.notes["reward_variance"] = scale.variance
+        measured |= learner.improve(rollouts, seen, left)
+        state.round += 1
+        going = run.end_round(state, learner.evaluated, measured)
+    return run.finish(state, learner.evaluated)
+
+
+def first_policy(
+    start: str, network: NetworkConfig, demonstrations: Sequence[Episode], workers: Workers, seed: int
+) -> MLPPolicy:
+    """Return the policy that learning starts from.
+
+    Args:
+        start: a bundle's folder, whose policy is taken as it is; empty: an untrained one.
+        demonstrations: to which its normaliser is fitted; without any, a few episodes of its own.
+
+    Raises:
+        TrainingError: the bundle means something else than the environment.
+    """
+    if start:
+        policy = load_policy(Path(start)).train()
+        differences = policy.spec.differences(workers.spec)
+        if differences:
+            raise TrainingError(f"{start} and the environment mean different things: {'; '.join(differences[:5])}.")
+        return policy
+    policy = MLPPolicy(workers.spec, network)
+    if not demonstrations:
+        from imitation_ros.policies.actor import Actor
+
+        demonstrations = workers.collect(Actor(policy), FITTING_EPISODES, seed, "train")
+    policy.fit(observed(demonstrations, policy))
+    return policy
+
+
+def observed(episodes: Sequence[Episode], policy: MLPPolicy) -> dict[str, Tensor]:
+    """Return all observations of episodes, field name to (N, width)."""
+    fields = policy.spec.observation
+    return {f.name: torch.cat([torch.from_numpy(e.observations[f.name]) for e in episodes]) for f in fields}
+
+
+def start_small(policy: MLPPolicy, share: float) -> None:
+    """Make the policy's last layers small: all actions near the middle at first, wherever the robot is."""
+    for head in policy.heads.values():
+        head.linear.weight.data.mul_(share)  # type: ignore[operator, union-attr]
+        head.linear.bias.data.zero_()  # type: ignore[operator, union-attr]

@@ -1,0 +1,295 @@
+"""Soft actor-critic (Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications").
+
+A learner of adversarial learning; and, by `train`, of the task's own reward or of a saved one.
+
+Shapes: B rows of a batch, E encoded observation, U numbers of all actions, 2 for the twin critics.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.replay import Replay
+from imitation_ros.algorithms.rewards import Reward, TaskReward
+from imitation_ros.algorithms.rollouts import Steps, stacked, steps_of
+from imitation_ros.algorithms.rounds import Result, collect_round
+from imitation_ros.algorithms.run import Run
+from imitation_ros.algorithms.state import TrainState
+from imitation_ros.data.episode import Episode
+from imitation_ros.envs.collect import Workers
+from imitation_ros.errors import TrainingError
+from imitation_ros.policies.actor import Actor
+from imitation_ros.policies.driving import AnyAction
+from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
+
+NETWORK = NetworkConfig(hidden=(64, 64), head="tanh_gaussian", log_std=(-5.0, 1.0, -0.5))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a policy is improved by all rollouts so far."""
+
+    updates_per_step: float = 1.0
+    """of the environment"""
+    batch_size: int = 256
+    """steps per update"""
+    learning_rate: float = 1e-3
+    """of the policy, the critics and the temperature"""
+    discount: float = 0.95
+    """gamma, of a reward one step later"""
+    target_share: float = 0.005
+    """how far the target critics follow the critics at each update"""
+    temperature: float = 1.0
+    """what a nat of entropy is worth in reward, at the start"""
+    learn_temperature: bool = True
+    """towards an entropy of -1 nat per action number; false where the temperature means something, as in AIRL"""
+    average_decay: float = 0.0
+    """of a moving average of the policy's weights, which is evaluated and kept in its place; 0: none"""
+    first_steps: int = 1000
+    """of the environment, before the first update"""
+    replayed_steps: int = 1_000_000
+    """the latest, from which batches are drawn"""
+
+    def __post_init__(self) -> None:
+        check_counts(self, "batch_size", "replayed_steps")
+        check_range("updates_per_step", self.updates_per_step, self.updates_per_step > 0, "above 0")
+        check_range("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
+        check_range("discount", self.discount, 0.0 < self.discount < 1.0, "above 0 and below 1")
+        check_range("target_share", self.target_share, 0.0 < self.target_share <= 1.0, "above 0 and at most 1")
+        check_range("temperature", self.temperature, self.temperature > 0, "above 0")
+        check_range("average_decay", self.average_decay, 0.0 <= self.average_decay < 1.0, "at least 0 and below 1")
+        check_range("first_steps", self.first_steps, self.first_steps >= 0, "at least 0")
+
+
+@dataclass(frozen=True)
+class Config:
+    """SAC: a policy for the task's own reward, from every step there ever was."""
+
+    steps: int = 20_000
+    """of the environment"""
+    steps_per_round: int = 200
+    """of the environment, about: whole episodes are collected"""
+    policy: NetworkConfig = NETWORK
+    """the policy's network; the critics have layers of the same sizes"""
+    sac: Settings = field(default_factory=Settings)
+    """how the policy is improved"""
+    evaluate_every: int = 5_000
+    """steps of the environment"""
+    validation_starts: int = 20
+    """episodes of an evaluation, which choose the policy that is kept"""
+    seed: int = 0
+    """of everything drawn"""
+    threads: int = 1
+    """of the processor"""
+
+    def __post_init__(self) -> None:
+        check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
+
+
+class TwinCritic(nn.Module):
+    """Two networks for Q(s, a) that differ in their weights only, side by side: one batched product per layer.
+
+    Args:
+        width: numbers of an encoded observation and an action.
+        hidden: sizes of the hidden layers.
+    """
+
+    def __init__(self, width: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        sizes = list(zip((width, *hidden), (*hidden, 1), strict=True))
+        pairs = [(nn.Linear(*size), nn.Linear(*size)) for size in sizes]
+        self.weights = nn.ParameterList([torch.stack([one.weight.detach().T for one in pair]) for pair in pairs])
+        self.biases = nn.ParameterList([torch.stack([one.bias.detach()[None] for one in pair]) for pair in pairs])
+
+    def layers(self) -> Layers:
+        """Return weight (2, in, out) and bias (2, 1, out) of each layer, as they learn."""
+        return list(zip(self.weights, self.biases, strict=True))
+
+    def fixed_layers(self) -> Layers:
+        """Return the same tensors, always up to date, for what must not teach them."""
+        return [(weight.detach(), bias.detach()) for weight, bias in self.layers()]
+
+
+Layers = list[tuple[Tensor, Tensor]]
+
+
+def values(layers: Layers, observations_BE: Tensor, actions_BU: Tensor) -> Tensor:
+    """Return both critics' Q(s, a), (2, B)."""
+    rows_2BH = torch.cat([observations_BE, actions_BU], dim=1).expand(2, -1, -1)
+    for weight, bias in layers[:-1]:
+        rows_2BH = torch.baddbmm(bias, rows_2BH, weight).relu_()
+    weight, bias = layers[-1]
+    return torch.baddbmm(bias, rows_2BH, weight)[:, :, 0]
+
+
+class SAC:
+    """A policy, its critics and its temperature, and how they learn from all steps so far.
+
+    Args:
+        policy: of continuous actions, with tanh_gaussian heads.
+        settings: see there.
+        generator: draws minibatches and actions.
+
+    Attributes:
+        policy: what acts, and draws its actions.
+        evaluated: what is evaluated and kept: the moving average where there is one, else the policy.
+        log_temperature: may be written to, where it is not learned.
+    """
+
+    def __init__(self, policy: MLPPolicy, settings: Settings, generator: torch.Generator) -> None:
+        if policy.config.head != "tanh_gaussian":
+            raise TrainingError(f"SAC needs actions within bounds; head is {policy.config.head!r}, use tanh_gaussian.")
+        self.policy, self.settings, self.generator = policy, settings, generator
+        self.replay = Replay(policy.spec, policy.encoder.width, settings.replayed_steps, policy.device)
+        self.width = sum(self.replay.widths)
+        critic = TwinCritic(policy.encoder.width + self.width, policy.config.hidden).to(policy.device)
+        target = copy.deepcopy(critic).requires_grad_(False)
+        self.critics, self.fixed, self.targets = critic.layers(), critic.fixed_layers(), target.layers()
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(settings.temperature), device=policy.device))
+        learned = [*policy.parameters(), *critic.parameters()]
+        learned += [self.log_temperature] if settings.learn_temperature else []
+        self.optimizer = torch.optim.Adam(learned, settings.learning_rate, fused=True)
+        self.evaluated = averaged_copy(policy) if settings.average_decay else policy
+        self.modules: dict[str, nn.Module] = {
+            "policy": policy,
+            "critic": critic,
+            "target": target,
+            "temperature": nn.ParameterDict({"log": self.log_temperature}),
+        }
+        if settings.average_decay:
+            self.modules["average"] = self.evaluated
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"sac": self.optimizer}
+        self.followed = [[p.detach() for p in module.parameters()] for module in (target, critic)]
+        self.averaged = [[p.detach() for p in module.parameters()] for module in (self.evaluated, policy)]
+        self.updates = 0
+
+    def remember(self, rollouts: Steps) -> None:
+        """Put rollouts into the replay, as `improve` does."""
+        self.replay.add(rollouts)
+
+    def improve(self, rollouts: Steps, reward: Reward, left: float) -> dict[str, float]:
+        """Improve the policy by what was seen so far and these rollouts.
+
+        Args:
+            rollouts: whole episodes, of whatever policy.
+            reward: judges every batch anew, as it is then.
+            left: the share of the training that is still to come; the learning rate does not fall with it.
+        """
+        before = len(self.replay)
+        self.remember(rollouts)
+        if len(self.replay) < self.settings.first_steps:
+            return {}
+        measured: dict[str, Tensor] = {}
+        after_end = reward.after_end(self.settings.discount)
+        new_steps = int((~rollouts.absorbing).sum())
+        for _ in range(round(self.settings.updates_per_step * new_steps)):
+            steps = self.replay.draw(self.settings.batch_size, self.generator)
+            with torch.no_grad():
+                rewards_B = reward.of(steps)
+            measured = self.update(steps, rewards_B, after_end)
+        return {f"sac/{name}": value.item() for name, value in measured.items()}
+
+    def update(self, steps: Steps, rewards_B: Tensor, after_end: float) -> dict[str, Tensor]:
+        """Make one step of everything that is learned, by one batch."""
+        temperature = self.log_temperature.detach().exp()
+        targets_B = self.targets_of(steps, rewards_B, after_end, temperature)
+        critic_loss = (
+            0.5 * (values(self.critics, steps.observations, steps.executed) - targets_B).square().mean(1).sum()
+        )
+        actions_BU, log_prob_B = self.draw(steps.observations)
+        value_B = torch.amin(values(self.fixed, steps.observations, actions_BU), dim=0)
+        policy_loss = (temperature * log_prob_B - value_B).mean()
+        loss = critic_loss + policy_loss
+        entropy = -log_prob_B.detach().mean()
+        if self.settings.learn_temperature:
+            loss = loss + self.log_temperature * (entropy + self.width)  # it falls while entropy is above -U
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        torch._foreach_lerp_(*self.followed, self.settings.target_share)
+        if self.settings.average_decay:
+            torch._foreach_lerp_(*self.averaged, 1.0 - self.settings.average_decay)
+        self.updates += 1
+        return {
+            "critic_loss": critic_loss,
+            "value": value_B.mean(),
+            "entropy": entropy,
+            "temperature": temperature,
+            "reward": rewards_B.mean(),
+        }
+
+    @torch.no_grad()
+    def targets_of(self, steps: Steps, rewards_B: Tensor, after_end: float, temperature: Tensor) -> Tensor:
+        """Return what the critics learn, (B,): r + gamma (min Q(s', a') - temperature log pi(a'|s')).
+
+        Where time ran out, s' is followed by more like any other state; where the task ended, `after_end` is.
+        """
+        actions_BU, log_prob_B = self.draw(steps.next_observations)
+        next_B = torch.amin(values(self.targets, steps.next_observations, actions_BU), dim=0)
+        next_B = self.settings.discount * (next_B - temperature * log_prob_B)
+        return rewards_B + next_B.masked_fill(steps.terminated, after_end)
+
+    def draw(self, observations_BE: Tensor) -> tuple[Tensor, Tensor]:
+        """Return actions of the policy as it is, (B, U), through which gradients flow, and their log p, (B,)."""
+        actions, log_prob_B = self.policy.sample(observations_BE, self.generator)
+        return torch.cat(list(actions.values()), dim=1), log_prob_B
+
+
+def averaged_copy(policy: MLPPolicy) -> MLPPolicy:
+    """Return a policy with weights of its own, and the same normalisers."""
+    average = copy.deepcopy(policy)
+    average.encoder, average.normalizers = policy.encoder, policy.normalizers
+    return average
+
+
+def train(
+    demonstrations: Sequence[Episode],
+    workers: Workers,
+    config: Config,
+    run: Run,
+    device: str = "cpu",
+    reward: Reward | None = None,
+) -> Result:
+    """Train a policy on the task's own reward, or on another.
+
+    Args:
+        demonstrations: what the normalisers are fitted to; without any, the first rollouts, of actions at random.
+        reward: judges steps as this policy encodes them.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        policy = MLPPolicy(workers.spec, config.policy).to(device)
+        generator = torch.Generator().manual_seed(config.seed)
+        learner = SAC(policy, config.sac, generator)
+    if demonstrations:
+        policy.fit(observed(demonstrations, policy))
+    state = TrainState(learner.modules, learner.optimizers, {"draws": generator})
+    run.resume(state)
+    for tensors in run.history.read(0, state.round - 1):
+        learner.remember(Steps.from_tensors(tensors))
+    judge = TaskReward() if reward is None else reward
+    going = True
+    while going and state.steps < config.steps:
+        left = 1.0 - state.steps / config.steps
+        driver = AnyAction(workers.spec) if state.steps < config.sac.first_steps else Actor(policy)
+        episodes, measured = collect_round(workers, driver, state, config.steps_per_round, config.seed)
+        if not demonstrations and state.round == 0:
+            policy.fit(observed(episodes, policy))
+        rollouts = steps_of(episodes, policy)
+        run.history.add(state.round, rollouts.to_tensors())
+        measured |= learner.improve(rollouts.to(device), judge, left)
+        state.round += 1
+        going = run.end_round(state, learner.evaluated, measured)
+    return run.finish(state, learner.evaluated)
+
+
+def observed(episodes: Sequence[Episode], policy: MLPPolicy) -> dict[str, Tensor]:
+    """Return all observations of episodes, (N, width) per field, in physical units."""
+    return {f.name: stacked([episode.observations[f.name] for episode in episodes]) for f in policy.spec.observation}

@@ -1,0 +1,169 @@
+"""Jobs: one method on one problem with one seed, each a process of its own; what is done is not run again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from imitation_ros.console import console
+from tests.benchmarks.learning.demonstrations import PROBLEMS, demonstrations_of, save_for_peers
+from tests.benchmarks.learning.measure import Found, read_result
+from tests.benchmarks.peers import environment, python_of
+
+SPEED = "steps per second"
+FOLDER = Path("bench") / "learning"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to run.
+
+    Attributes:
+        method: what learns; "imitation ..." runs in imitation's environment.
+        steps: of the environment (updates, for BC); every: so many there is an evaluation.
+        minutes: of CPU time, as measured when this was written.
+        alone: measures wall time, so nothing may run beside it.
+        label: what it is called, where that is not its method.
+    """
+
+    problem: str
+    method: str
+    seed: int
+    steps: int
+    every: int
+    minutes: float
+    alone: bool = False
+    label: str = ""
+
+    @property
+    def called(self) -> str:
+        """What the table calls it."""
+        return self.label or self.method
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / "jobs" / self.problem / f"{self.method.replace(',', '').replace(' ', '_')}-{self.seed}.json"
+
+    @property
+    def module(self) -> str:
+        if self.method == SPEED:
+            return "speed"
+        if self.method.startswith("imitation"):
+            return "peer_adversarial"
+        return "peer_learners" if self.method.startswith("sb3") else "ours"
+
+    def question(self) -> dict[str, Any]:
+        """Return what its process is told: what was asked for, and of the problem what a peer cannot import."""
+        problem = PROBLEMS[self.problem]
+        known = ("setup", "terminate_on_success", "gamma", "validation_starts", "test_starts")
+        about = {name: getattr(problem, name) for name in known}
+        return {**asdict(self), **about, "demonstrations": str(self.shown), "commit": commit()}
+
+    @property
+    def shown(self) -> Path:
+        """Where a peer finds the demonstrations."""
+        seed = self.seed if PROBLEMS[self.problem].windows else 0
+        return FOLDER / "demonstrations" / f"{self.problem}-{seed}.npz"
+
+    def found(self, any_commit: bool = True) -> Found | None:
+        """Return the result, if there is one of this commit (or of any) that was asked for the same."""
+        if not self.path.is_file():
+            return None
+        found = read_result(self.path)
+        same = all(found.job[name] == getattr(self, name) for name in ("steps", "every"))
+        return found if same and (any_commit or found.job["commit"] == commit()) else None
+
+
+@cache
+def commit() -> str:
+    """Return which code runs here, in words."""
+    try:
+        words = ["git", "--no-optional-locks", "describe", "--always", "--dirty=, changed", "--exclude=*"]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def run_jobs(jobs: Sequence[Job], at_once: int) -> None:
+    """Run jobs: the long ones first, so that the cores end together; those that must be alone before all others."""
+    alone = [job for job in jobs if job.alone]
+    side_by_side = sorted((job for job in jobs if not job.alone), key=lambda job: -job.minutes)
+    for job in jobs:
+        if job.module == "peer_adversarial" and not job.shown.is_file():
+            save_for_peers(job.shown, demonstrations_of(PROBLEMS[job.problem], job.seed))
+    progress = Progress(jobs, at_once)
+    for count, group in ((1, alone), (at_once, side_by_side)):
+        with ThreadPoolExecutor(count) as pool:
+            try:
+                list(pool.map(progress.run, group))
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+class Progress:
+    """Runs jobs, and tells of each that ends how long the rest will take."""
+
+    def __init__(self, jobs: Sequence[Job], at_once: int) -> None:
+        self.open, self.at_once = list(jobs), at_once
+        self.total, self.expected, self.took = len(jobs), 0.0, 0.0
+        self.lock = threading.Lock()
+        console.print(f"{len(jobs)} jobs, about {self.left():.0f} minutes, {at_once} at once.", highlight=False)
+
+    def left(self) -> float:
+        slower = self.took / self.expected if self.expected else 1.0
+        alone, others = (sum(job.minutes for job in self.open if job.alone is which) for which in (True, False))
+        return slower * (alone + others / self.at_once)
+
+    def run(self, job: Job) -> None:
+        began_s = time.monotonic()
+        error = run_job(job)
+        with self.lock:
+            self.open.remove(job)
+            if not error:
+                self.expected += job.minutes
+                self.took += (time.monotonic() - began_s) / 60
+            said = f"FAILED: {error}" if error else outcome(job)
+            number = f"[{self.total - len(self.open)}/{self.total}]"
+            text = (
+                f"{number} {job.problem}, {job.called}, seed {job.seed}: {said}; about {self.left():.0f} minutes left"
+            )
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def run_job(job: Job) -> str:
+    """Run one job in a process, and return what went wrong; its output is beside its result."""
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    log = job.path.with_suffix(".log")
+    python = python_of("imitation") if job.module == "peer_adversarial" else Path(sys.executable)
+    module = f"tests.benchmarks.learning.{job.module}"
+    with log.open("w") as file:
+        done = subprocess.run(
+            [python, "-W", "ignore", "-m", module, json.dumps(job.question()), job.path],
+            env=environment(), stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    if done.returncode == 0:
+        log.unlink()
+        return ""
+    lines = log.read_text().strip().splitlines()
+    return f"{lines[-1] if lines else 'it said nothing'} (all of it: {log})"
+
+
+def outcome(job: Job) -> str:
+    found = job.found()
+    assert found is not None, f"{job.path} was not written"
+    measured = found.measured
+    minutes = f"{measured.cpu_minutes + measured.evaluation_cpu_minutes:.1f} CPU min ({job.minutes:g} expected)"
+    if measured.last is None:
+        return minutes
+    success = "" if measured.last.success is None else f", {100 * measured.last.success:.0f} % success"
+    return f"return {measured.last.mean_return:.4g}{success} at the end, {minutes}"

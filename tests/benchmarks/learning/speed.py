@@ -1,0 +1,71 @@
+"""Environment steps per second of GAIL and AIRL on Pendulum-v1, beside imitation 1.0.1, in turns.
+
+In CPU time with the same networks, rollouts and updates (so without our gradient penalty); in wall time as ours is
+tuned: with the penalty, and two processes that collect. Starting up and the first round are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import median
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from imitation_ros.algorithms import airl, gail
+from imitation_ros.algorithms.run import Run
+from imitation_ros.data.episode import Episode
+from imitation_ros.envs.collect import Workers
+from tests.benchmarks.learning.demonstrations import PROBLEMS, demonstrations_of
+from tests.benchmarks.learning.measure import Measurement, question, write_result
+from tests.benchmarks.peers import Peer
+
+REPEATS = 3
+STEPS = 24_000
+
+
+def run(job: Mapping[str, Any]) -> Measurement:
+    torch.set_num_threads(1)
+    measured = Measurement(steps=STEPS, network="policy, value, discriminator: 64x64 tanh")
+    episodes = demonstrations_of(PROBLEMS[job["problem"]], 0)
+    rates: dict[str, list[float]] = {}
+    with Peer("imitation", "learning.peer_speed") as peer, measured.timed():
+        for _ in range(REPEATS):
+            for name, module in (("GAIL", gail), ("AIRL", airl)):
+                peer.ask(job=json.dumps({**job, "method": f"imitation {name}", "steps": STEPS}))
+                theirs_cpu, theirs_wall = peer.ask(read="cpu"), peer.ask(read="wall")
+                cpu, _ = rates_of(module, episodes, job["setup"], tuned=False)
+                _, wall = rates_of(module, episodes, job["setup"], tuned=True)
+                for what, ours, other in (("cpu", cpu, theirs_cpu), ("wall", wall, theirs_wall)):
+                    rates.setdefault(f"{name} {what} ours", []).append(ours)
+                    rates.setdefault(f"{name} {what} imitation", []).append(other)
+                    rates.setdefault(f"{name} {what} ratio", []).append(ours / other)
+    measured.figures = {what: median(values) for what, values in rates.items()}
+    return measured
+
+
+def rates_of(module: ModuleType, episodes: list[Episode], setup: str, tuned: bool) -> tuple[float, float]:
+    """Return environment steps per second of CPU time of this process, and of wall time."""
+    looks: list[tuple[int, float, float]] = []
+
+    def look(steps: int, row: Mapping[str, float]) -> bool:
+        looks.append((steps, time.process_time(), time.monotonic()))
+        return steps < STEPS
+
+    config = module.Config(steps=STEPS)
+    if not tuned:
+        config = replace(config, gradient_penalty=0.0, last_updates=0)
+    with Workers(setup, count=2 if tuned else 1) as workers:
+        module.train(episodes, workers, config, Run(None, {}, STEPS, None, STEPS, look))
+    (first, *began), (last, *ended) = looks[0], looks[-1]
+    cpu_s, wall_s = (after - before for before, after in zip(began, ended, strict=True))
+    return (last - first) / cpu_s, (last - first) / wall_s
+
+
+if __name__ == "__main__":
+    asked, path = question()
+    write_result(path, asked, run(asked))

@@ -1,0 +1,195 @@
+"""What a row asks for, held against what its jobs found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, median, variance
+
+from imitation_ros.envs.evaluate import wilson_interval
+from tests.benchmarks.learning.measure import Found, Measurement
+
+Seeds = Sequence[Found]
+"""One method's results, one for each seed."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Attributes:
+    passed: None where nothing was asked for.
+    words: what was found, of each seed.
+    """
+
+    passed: bool | None
+    words: str
+
+
+Judge = Callable[[str, Mapping[str, Seeds]], Verdict]
+"""Judges one method, given all methods' results."""
+
+
+def above(bar: float, by_steps: int, stays: float | None = None) -> Judge:
+    """Ask for a return of `bar` by so many steps, and at the end; and where told, for `stays` in between."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        words, passed = [], True
+        for each in found[method]:
+            first = crossing(each.measured, bar)
+            later = [value for steps, value, _ in each.measured.curve if first is not None and steps >= first]
+            text = "never" if first is None else f"at {first / 1000:.3g}k"
+            held = first is not None and first <= by_steps and final(each.measured) >= (bar if stays is None else stays)
+            if stays is not None and later:
+                text += f", then {min(later):.0f} or more"
+                held = held and min(later) >= stays
+            words.append(text)
+            passed = passed and held
+        return Verdict(passed, f"reaches {bar:g} " + "; ".join(words))
+
+    return judge
+
+
+def better_than(other: str) -> Judge:
+    """Ask for a higher return than another method's, at the end and on every seed."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        if len(found[other]) < len(found[method]):
+            return Verdict(None, f"{other} is missing")
+        pairs = zip(found[method], found[other], strict=False)
+        margins = [final(one.measured) - final(two.measured) for one, two in pairs]
+        words = f"{', '.join(f'{margin:+.0f}' for margin in margins)} beside {other}"
+        return Verdict(all(margin > 0 for margin in margins), words)
+
+    return judge
+
+
+def succeeds(rate: float, slower: float | None = None) -> Judge:
+    """Ask for a success rate at the end, and where told for a time to success within a multiple of the expert's."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        words, passed = [], True
+        for each in found[method]:
+            last, expert = each.measured.last, each.measured.expert
+            assert last is not None and last.success is not None
+            text = f"{100 * last.success:.0f} %"
+            passed = passed and last.success >= rate
+            if slower is not None and expert is not None and expert.steps_to_success is not None:
+                ratio = (
+                    float("inf") if last.steps_to_success is None else last.steps_to_success / expert.steps_to_success
+                )
+                text += f" in {ratio:.2f} x the expert's time"
+                passed = passed and ratio <= slower
+            words.append(text)
+        return Verdict(passed, "; ".join(words))
+
+    return judge
+
+
+def pooled(rate: float) -> Judge:
+    """Ask for a success rate over all seeds' episodes together."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        successes, trials = successes_of(found[method])
+        low, high = wilson_interval(successes, trials)
+        words = f"{successes} of {trials} ({100 * low:.0f} to {100 * high:.0f} %)"
+        return Verdict(successes >= rate * trials, words)
+
+    return judge
+
+
+def successes_of(seeds: Seeds) -> tuple[int, int]:
+    """Return how many episodes of all seeds succeeded, and how many there were."""
+    lasts = [each.measured.last for each in seeds]
+    return (
+        sum(round((last.success or 0.0) * last.episodes) for last in lasts if last is not None),
+        sum(last.episodes for last in lasts if last is not None),
+    )
+
+
+def fresh(wanted: float) -> Judge:
+    """Report how a fresh policy on the frozen reward does, beside what is wanted."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        rates = [each.measured.figures["fresh policy's success"] for each in found[method]]
+        words = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
+        return Verdict(mean(rates) >= wanted, f"fresh policies: {words}")
+
+    return judge
+
+
+def faster(**bars: float) -> Judge:
+    """Ask for multiples of a peer's speed, of every algorithm measured."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        figures = found[method][0].measured.figures
+        words, passed = [], True
+        for what in (name.removesuffix(" ratio") for name in figures if name.endswith(" ratio")):
+            ours, theirs, ratio = (figures[f"{what} {which}"] for which in ("ours", "imitation", "ratio"))
+            words.append(f"{what} {ours:.0f} beside {theirs:.0f}: {ratio:.2f} x")
+            passed = passed and ratio >= bars[what.split()[-1]]
+        return Verdict(passed, "; ".join(words))
+
+    return judge
+
+
+def as_good_as(other: str, cpu: float) -> Judge:
+    """Ask for a return no worse than another's by more than chance over seeds, and for a multiple of its speed."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        ours, theirs = found[method], found[other]
+        if len(theirs) < len(ours):
+            return Verdict(None, f"{other} is missing")
+        returns, peers = ([final(each.measured) for each in seeds] for seeds in (ours, theirs))
+        error = math.sqrt((variance(returns) + variance(peers)) / len(returns))
+        ratio = median(each.measured.cpu_minutes for each in theirs) / median(
+            each.measured.cpu_minutes for each in ours
+        )
+        words = f"{mean(returns):.4g} beside {mean(peers):.4g} (standard error {error:.2g}); {ratio:.2f} x its speed"
+        return Verdict(mean(returns) >= mean(peers) - 2 * error and ratio >= cpu, words)
+
+    return judge
+
+
+def fewer_labels(rate: float, other: str, other_rate: float) -> Judge:
+    """Ask for a success rate with fewer labels than another method needs for its rate, of those that were tried."""
+
+    def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
+        successes, trials = successes_of(found[method])
+        labels = mean_labels(found[method])
+        tried = {mean_labels(seeds): successes_of(seeds) for name, seeds in found.items() if name.startswith(other)}
+        enough = sorted(count for count, (won, of) in tried.items() if won >= other_rate * of)
+        words = f"{successes} of {trials} with {labels:.0f} labels; {other} needs "
+        words += f"{enough[0]:.0f} for {100 * other_rate:.0f} %" if enough else "more than were tried"
+        return Verdict(successes >= rate * trials and (not enough or labels < enough[0]), words)
+
+    return judge
+
+
+def mean_labels(seeds: Seeds) -> float:
+    return mean(each.measured.labels or 0 for each in seeds) if seeds else math.inf
+
+
+def more_per_label(method: str, found: Mapping[str, Seeds]) -> Verdict:
+    """Ask for more successes than BC had with as many labels, which each job found out: intervals apart."""
+    successes, trials = successes_of(found[method])
+    figures = [each.measured.figures for each in found[method]]
+    cloned_trials = round(sum(each["BC episodes"] for each in figures))
+    cloned = round(sum(each["BC success"] * each["BC episodes"] for each in figures))
+    low, high = wilson_interval(successes, trials)[0], wilson_interval(cloned, cloned_trials)[1]
+    labels = f"{mean_labels(found[method]):.0f} labels; BC {cloned} of {cloned_trials} with "
+    words = f"{successes} of {trials} with {labels}{mean(each['BC labels'] for each in figures):.0f}"
+    return Verdict(low > high, words)
+
+
+def reported(method: str, found: Mapping[str, Seeds]) -> Verdict:
+    return Verdict(None, "")
+
+
+def crossing(measured: Measurement, bar: float) -> int | None:
+    """Return the steps of the first evaluation that is at or above the bar."""
+    return next((steps for steps, value, _ in measured.curve if value >= bar), None)
+
+
+def final(measured: Measurement) -> float:
+    assert measured.last is not None
+    return measured.last.mean_return
