@@ -28,32 +28,74 @@ def demo(output: Path = Path("demo"), quick: bool = False, tasks: tuple[str, ...
 
 
 def train(
-    data: Path,
+    algorithm: str,
     /,
     output: Path,
-    recipe: str = "bc",
+    data: str = "",
+    env: str = "",
+    recipe: str = "",
+    set: tuple[tuple[str, ...], ...] = (),
+    steps: int = 0,
     updates: int = 0,
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    workers: int = 1,
+    terminate_on_success: bool = False,
+    disturbance: bool = False,
+    expert: str = "",
+    reward: str = "",
+    start: str = "",
+    finish: bool = False,
 ) -> None:
-    """Learn a policy from recordings by behavioural cloning.
+    """Learn a policy: by cloning (bc), dagger, gail, airl or sqil from recordings, by ppo or sac from a reward.
+
+    Interrupted, by Ctrl-C or in any other way, the same command goes on where it was.
 
     Args:
-        data: one HDF5 file, or a folder of them.
+        algorithm: its name, or that of a recipe in config/training; a recording alone means bc.
         output: the folder for the policy bundle; must not exist.
-        recipe: a name in config/training, or the path of a recipe: the algorithm's settings.
+        data: demonstrations: one HDF5 file, or a folder of them; ppo and sac need none.
+        env: where to practise: a setup, or an id of gymnasium's; that of the data if empty.
+        recipe: a name in config/training, or the path of a recipe: the settings; that of the algorithm if empty.
+        set: values that stand above the recipe's, such as ppo.clip=0.1.
+        steps: of the environment; 0: as many as the recipe says.
         updates: of the weights; 0: as many as the recipe says.
-        seed: of the weights, the batches and the split into training and validation.
+        seed: of all that is drawn: weights, batches, rollouts.
         device: where to compute; auto takes a GPU where there is one.
+        workers: processes that run the environment; the policy is the same for any number.
+        terminate_on_success: end episodes at success, instead of at the time limit.
+        disturbance: add the scene's noise to what the robot executes while it practises.
+        expert: whom dagger asks: `expert` for the task's scripted one, or a bundle.
+        reward: a learned reward for ppo and sac: a bundle that gail or airl made; the task's own if empty.
+        start: a bundle whose policy to go on from.
+        finish: make a bundle of the best that an interrupted training has found, without going on.
     """
-    from imitation_ros.algorithms.recipe import load_recipe
+    from imitation_ros.algorithms.recipe import asked_for, changes_of, load_recipe
     from imitation_ros.console import console
-    from imitation_ros.training import board_folder, run_bc
+    from imitation_ros.training import Job, board_folder, run_training
 
-    if updates < 0:
-        raise SpecError(f"--updates is {updates}; it should be at least 1.")
-    changes = {"seed": seed, **({"updates": updates} if updates else {})}
-    folder = run_bc(data, output, load_recipe(recipe, changes), device)
+    name, recipe, data = asked_for(algorithm, recipe, data)
+    counts = {"steps": steps, "updates": updates, "seed": seed}
+    for option, count in counts.items():
+        if count < 0:
+            raise SpecError(f"--{option} is {count}; it should be at least {0 if option == 'seed' else 1}.")
+    given = {option: value for option, value in {**counts, "start": start}.items() if value}
+    config = load_recipe(recipe, {**changes_of([setting for settings in set for setting in settings]), **given}, name)
+    job = Job(
+        config,
+        output,
+        Path(data) if data else None,
+        env,
+        expert,
+        reward,
+        device,
+        workers,
+        disturbance,
+        terminate_on_success,
+    )
+    folder = run_training(job, only_finish=finish)
+    if folder is None:
+        sys.exit(128 + signal.SIGINT)
     console.print(
         f"The policy is in {folder}. Look at it with `imitation-ros info {folder}`, and at its curves with "
         f"`tensorboard --logdir {board_folder(folder)}`.",
@@ -88,6 +130,19 @@ def evaluate(
     run_evaluation(policy, setup, starts, seed, disturbance, randomisation, workers)
 
 
+def score(reward: Path, /, data: Path, csv: Path | None = None) -> None:
+    """Rank episodes by a learned reward, and say which look unlike the expert.
+
+    Args:
+        reward: the folder of a reward, or the bundle of the policy that airl or gail learned with it.
+        data: one HDF5 file, or a folder of them.
+        csv: a file to write the table to; must not exist.
+    """
+    from imitation_ros.scoring import run_scoring
+
+    run_scoring(reward, data, csv)
+
+
 def info(path: str, /) -> None:
     """Say what a recording, a policy bundle or a setup holds.
 
@@ -101,7 +156,7 @@ def info(path: str, /) -> None:
 
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__.replace("_", "-"): verb
-    for verb in (demo, new_robot, doctor, record, train, evaluate, info, simulate, operate, deploy)
+    for verb in (demo, new_robot, doctor, record, train, evaluate, score, info, simulate, operate, deploy)
 }
 
 
@@ -112,14 +167,16 @@ def usage() -> str:
     return "\n".join([*lines, "", "`imitation-ros <verb> --help` says more."])
 
 
-def name_positionals(verb: Callable[..., None]) -> None:
-    """Let --help call a positional argument SETUP or POLICY, where tyro would say STR or PATH."""
+def describe(verb: Callable[..., None]) -> None:
+    """Let --help call a positional argument SETUP or POLICY, where tyro would say STR, and lists be given in parts."""
     import tyro
 
     for name, parameter in inspect.signature(verb).parameters.items():
+        kind = get_type_hints(verb)[name]
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            kind = get_type_hints(verb)[name]
             verb.__annotations__[name] = Annotated[kind, tyro.conf.arg(metavar=name.upper())]
+        elif name == "set":
+            verb.__annotations__[name] = Annotated[kind, tyro.conf.UseAppendAction]
 
 
 def main() -> None:
@@ -136,7 +193,7 @@ def main() -> None:
         sys.exit(2)
     import tyro
 
-    name_positionals(verb)
+    describe(verb)
     try:
         tyro.cli(verb, prog=f"imitation-ros {arguments[0]}", args=arguments[1:])
     except ImitationRosError as error:

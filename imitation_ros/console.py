@@ -48,6 +48,13 @@ class Bar:
         self.task = None if progress is None else progress.add_task(title, total=total, text="")
         self.started_s = self.printed_s = time.monotonic()
         self.ended = False
+        self.begun = 0
+
+    def begin(self, completed: int) -> None:
+        """Say that so much was done before: what is left takes as long as what is done from now on."""
+        self.begun, self.started_s = completed, time.monotonic()
+        if self.progress is not None and self.task is not None:
+            self.progress.reset(self.task, completed=completed)
 
     def show(self, completed: int, text: str = "") -> None:
         """Say how far it is, and one thing worth knowing."""
@@ -59,8 +66,8 @@ class Bar:
         if self.ended or (now_s - self.printed_s < LINE_EVERY_S and not ended):
             return
         self.printed_s, self.ended = now_s, ended
-        left_s = (now_s - self.started_s) * (self.total - completed) / max(completed, 1)
-        remaining = f", about {left_s:.0f} s left" if 0 < completed < self.total else ""
+        left_s = (now_s - self.started_s) * (self.total - completed) / max(completed - self.begun, 1)
+        remaining = f", about {left_s:.0f} s left" if self.begun < completed < self.total else ""
         console.print(f"{self.title}: {completed}/{self.total}{remaining}  {text}", highlight=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,19 +111,35 @@ def rows_of(field: Field, summary: Summary) -> Iterator[tuple[str, ...]]:
 
 def show_bundle(path: Path, info: BundleInfo) -> None:
     provenance = info.provenance
-    data, training = provenance.get("data", {}), provenance.get("training", {})
+    training = provenance.get("training", {})
     kind = str(info.network.get("kind"))
     kind = f"{'an' if kind.startswith(('a', 'e', 'i', 'o', 'u', 'mlp')) else 'a'} {kind}"
     console.print(f"[bold]{path}[/bold]: {kind} policy for {info.spec.name}")
-    console.print(
-        f"learned by {provenance.get('algorithm')} from {data.get('episodes')} episodes ({data.get('transitions')} "
-        f"ticks) of {data.get('folder') or data.get('source')}; {training.get('updates')} updates, kept number "
-        f"{training.get('kept_update')}, validation error {training.get('validation_error', float('nan')):.4f}"
-    )
+    console.print(f"learned by {provenance.get('algorithm')} from {source_of(provenance)}; {effort_of(training)}")
+    for name, figure in provenance.get("evaluation", {}).items():
+        success = f"success {100 * figure['success']:.0f} %, " if "success" in figure else ""
+        console.print(f"{name}: {success}return {figure['return']:.4g} over {figure['episodes']} episodes")
     console.print(
         "versions: " + ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
     )
     show_spec(info.spec)
+
+
+def source_of(provenance: Mapping[str, Any]) -> str:
+    """Return what a policy was learned from: recordings, an environment, or both."""
+    data, environment = provenance.get("data", {}), provenance.get("environment") or {}
+    recorded = f"{data.get('episodes')} episodes ({data.get('transitions')} ticks) of "
+    recorded += str(data.get("folder") or data.get("source"))
+    practised = f"practice in {environment['name']}" if environment else ""
+    return " and ".join(part for part in (recorded if "episodes" in data else "", practised) if part)
+
+
+def effort_of(training: Mapping[str, Any]) -> str:
+    """Return how long a policy was trained, and which one was kept."""
+    if "validation_error" in training:
+        kept = f"kept number {training.get('kept_update')}, validation error {training['validation_error']:.4f}"
+        return f"{training.get('updates')} updates, {kept}"
+    return f"{training.get('steps')} steps, kept the policy after {training.get('kept_steps')}"
 
 
 def show_spec(spec: RobotSpec) -> None:

@@ -16,6 +16,7 @@ VERBS = (
     "training",
     "deployment",
     "evaluation",
+    "scoring",
     "demo",
     "drafting",
     "checkup",

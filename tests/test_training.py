@@ -19,7 +19,7 @@ from imitation_ros.errors import BundleError, DataError, SpecError, TrainingErro
 from imitation_ros.policies.bundle import read_info
 from imitation_ros.policies.policy import NetworkConfig
 from imitation_ros.robot.spec import spec_from_yaml
-from imitation_ros.training import learn, run_bc
+from imitation_ros.training import Job, learn, run_bc, run_training
 
 FAST = bc.Config(updates=4, validate_every=2, batch_size=8, network=NetworkConfig(hidden=(8,)))
 
@@ -112,12 +112,15 @@ def test_between_two_looks_it_is_said_how_far_training_is_and_it_can_be_stopped(
         heard.append((update, bool(measured)))
         return update < 5
 
-    bundle = run_bc(data, tmp_path / "policy", replace(FAST, updates=1000, validate_every=3), "cpu", progress)
+    job = Job(replace(FAST, updates=1000, validate_every=3), tmp_path / "policy", data, device="cpu")
+    assert run_training(job, progress) is None and not job.output.exists()
     looks = [(1, False), (2, False), (3, True), (4, False), (5, False), (5, True)]
     assert heard == looks
+    bundle = run_training(job, only_finish=True)
     training = read_info(bundle).provenance["training"]
-    assert training["updates"] == 5 and np.isfinite(training["validation_error"])
-    assert [line.split(",")[0] for line in (bundle / "training.csv").read_text().splitlines()] == ["update", "3", "5"]
+    assert (training["updates"], training["kept_update"]) == (5, 3) and np.isfinite(training["validation_error"])
+    assert [line.split(",")[0] for line in (bundle / "training.csv").read_text().splitlines()] == ["update", "3"]
+    assert not job.folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_training_says_where_its_curves_are(tmp_path, spec, make_episode, monkey
     record(data, [make_episode(spec, seed=seed, timed=False) for seed in range(3)])
     recipe = tmp_path / "quick.yaml"
     recipe.write_text("updates: 4\nvalidate_every: 2\nbatch_size: 8\n")
-    cli.train(data, output=tmp_path / "policy", recipe=str(recipe), device="cpu")
+    cli.train(str(data), output=tmp_path / "policy", recipe=str(recipe), device="cpu")
     folder = tmp_path / "tensorboard" / "policy"
     assert f"`tensorboard --logdir {folder}`" in capsys.readouterr().out
     assert list(folder.glob("events*"))

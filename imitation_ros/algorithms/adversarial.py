@@ -45,7 +45,7 @@ class Config:
     """of the reward, at the start"""
     reward_rate_left: float = 1.0
     """share of it at the end; it falls linearly"""
-    gradient_penalty: float = 0.1
+    gradient_penalty: float = 0.2
     """on the squared gradient of the logits between expert and policy; 0: none"""
     label_smoothing: float = 0.0
     """expert steps count as 1 minus this, the policy's as this (GAIL only: AIRL's logits mean something)"""
@@ -218,15 +218,18 @@ class RewardFit:
         """
         falls = 1.0 - self.config.reward_rate_left
         self.optimizer.param_groups[0]["lr"] = self.config.reward_learning_rate * (1.0 - falls * (1.0 - left))
+        both = Steps.join([expert, rollouts])
+        count = self.config.batch_size
         loss = expert_B = policy_B = torch.zeros(1)
         for _ in range(updates):
-            wanted, found = self.drawn(expert), self.drawn(rollouts)
-            expert_B = self.logits(self.reward_net, self.policy, wanted)
-            policy_B = self.logits(self.reward_net, self.policy, found)
+            wanted = torch.randint(len(expert), (count,), generator=self.generator)
+            found = torch.randint(len(expert), len(both), (count,), generator=self.generator)
+            steps = both.take(torch.cat([wanted, found]).to(both.rewards.device))
+            expert_B, policy_B = torch.split(self.logits(self.reward_net, self.policy, steps), count)
             loss = cross_entropy(expert_B, policy_B, self.config.label_smoothing)
             if self.config.gradient_penalty:
-                share_B1 = torch.rand(len(wanted), 1, generator=self.generator).to(loss.device)
-                loss = loss + self.config.gradient_penalty * squared_gradient(self.reward_net, wanted, found, share_B1)
+                share_B = torch.rand(count, generator=self.generator).to(loss.device)
+                loss = loss + self.config.gradient_penalty * squared_gradient(self.reward_net, steps, share_B)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
@@ -238,10 +241,6 @@ class RewardFit:
             "reward/policy_logit": policy_B.mean().item(),
         }
 
-    def drawn(self, steps: Steps) -> Steps:
-        rows = torch.randint(len(steps), (self.config.batch_size,), generator=self.generator)
-        return steps.take(rows.to(steps.rewards.device))
-
 
 def cross_entropy(expert_B: Tensor, policy_B: Tensor, smoothing: float) -> Tensor:
     """Return -log D of the expert's steps and -log(1 - D) of the policy's, with labels that far from 1 and 0."""
@@ -250,16 +249,24 @@ def cross_entropy(expert_B: Tensor, policy_B: Tensor, smoothing: float) -> Tenso
     return expert_loss.mean() + policy_loss.mean()
 
 
-def squared_gradient(reward_net: nn.Module, one: Steps, other: Steps, share_B1: Tensor) -> Tensor:
+def squared_gradient(reward_net: nn.Module, steps: Steps, share_B: Tensor) -> Tensor:
     """Return the mean squared gradient of f at points between steps of two kinds (Mescheder et al. 2018).
 
     Nothing lies between a step and one after the end: there, AIRL's f would be pulled towards the level of log pi.
+
+    Args:
+        steps: as many of the one kind as then of the other, 2 B.
+        share_B: how near each point is to the first kind, 0 to 1.
     """
-    between = []
-    for left, right in zip(reward_inputs(one), reward_inputs(other), strict=True):
-        share = share_B1 if left.dim() == 2 else share_B1[:, 0]
-        between.append((share * left + (1 - share) * right).requires_grad_())
+    between = [between_halves(values, share_B) for values in reward_inputs(steps)]
+    moved = [values.requires_grad_() for values in between if values.dim() == 2]  # not whether it is an end
     f_B = reward_net(*between)
-    gradients = torch.autograd.grad(f_B.sum(), between, create_graph=True, allow_unused=True)
-    parts = [g.square().sum(-1) if g.dim() == 2 else g.square() for g in gradients if g is not None]
-    return (torch.stack(parts).sum(0) * (one.absorbing == other.absorbing)).mean()
+    gradients = torch.autograd.grad(f_B.sum(), moved, create_graph=True, allow_unused=True)
+    squares_B = torch.stack([g.square().sum(-1) for g in gradients if g is not None]).sum(0)
+    one_B, other_B = torch.split(steps.absorbing, len(share_B))
+    return (squares_B * (one_B == other_B)).mean()
+
+
+def between_halves(values: Tensor, share_B: Tensor) -> Tensor:
+    one, other = torch.split(values, len(share_B))
+    return torch.lerp(other, one, share_B[:, None] if values.dim() == 2 else share_B)

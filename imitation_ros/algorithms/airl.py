@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from imitation_ros.algorithms import adversarial
+from imitation_ros.algorithms import adversarial, ppo
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet
 from imitation_ros.algorithms.rollouts import Steps
 from imitation_ros.algorithms.rounds import Result
@@ -16,7 +16,7 @@ from imitation_ros.algorithms.run import Run
 from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
-from imitation_ros.policies.policy import MLPPolicy
+from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Config(adversarial.Config):
 
     reward: RewardConfig = field(default_factory=lambda: RewardConfig(shaped=True))
     """the reward's network"""
+    gradient_penalty: float = 0.02
+    """as for GAIL, but f has to become as steep as log pi"""
+    policy: NetworkConfig = replace(ppo.NETWORK, log_std=(-3.0, -0.7, -0.7))
+    """the policy's network; -log pi pays for noise, so its log-std is held down"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

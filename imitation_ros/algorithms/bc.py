@@ -129,7 +129,8 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
             going = run.go_on(state)
             told_s = time.monotonic()
 
-    if not cloning.is_look:  # stopped between two: this one is not saved, so that training can go on as if it never was
+    if not cloning.is_look or state.notes["best_error"] == math.inf:
+        # stopped between two looks: this one is not saved, so that training can go on as if it never was
         measured = cloning.look(chooses=run.evaluate is None)
         run.check_finite(state, measured)
         run.report(state.steps, measured)

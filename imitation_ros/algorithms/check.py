@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from imitation_ros.errors import TrainingError
 
 
 def check_range(name: str, value: float, holds: bool, allowed: str) -> None:
-    """Refuse a value out of its range.
+    """Refuse a value that is out of its range, or not finite.
 
     Raises:
         TrainingError: names what it is and what it may be.
     """
-    if not holds:
+    if not holds or not math.isfinite(value):
         raise TrainingError(f"{name} is {value:g}; it should be {allowed}.")
 
 

@@ -5,13 +5,15 @@ A learner of adversarial learning; and, by `train`, of the task's own reward or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.frozen_reward import FrozenReward
 from imitation_ros.algorithms.reinforcement import first_policy, learn, start_small
 from imitation_ros.algorithms.rewards import Reward, Scale, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
@@ -119,6 +121,11 @@ class PPO:
         """The policy that is judged and kept."""
         return self.policy
 
+    @property
+    def driver(self) -> MLPPolicy:
+        """The policy that collects."""
+        return self.policy
+
     def remember(self, rollouts: Steps) -> None:
         """Nothing: every round learns from its own rollouts."""
 
@@ -142,15 +149,12 @@ class PPO:
         policy_share = 0.0 if left > 1.0 - settings.value_share else 1.0
         policy_loss = value_loss = entropy = torch.zeros(())
         for _ in range(settings.epochs):
-            order = torch.randperm(len(rollouts), generator=self.generator).to(old_N.device)
-            for rows in torch.split(order, settings.batch_size):
-                if len(rows) < 2:  # one advantage cannot be normalised
-                    continue
-                seen = rollouts.observations[rows]
-                chosen = {name: value[rows] for name, value in rollouts.actions.items()}
+            for seen, chosen, old_B, advantage_B, return_B in self.minibatches(
+                rollouts, old_N, advantages_N, returns_N
+            ):
                 log_prob_B, entropy_B = policy.log_prob_and_entropy(seen, chosen)
-                policy_loss = clipped_loss(log_prob_B - old_N[rows], advantages_N[rows], settings.clip)
-                value_loss = (self.value(seen)[:, 0] - returns_N[rows]).square().mean()
+                policy_loss = clipped_loss(log_prob_B - old_B, advantage_B, settings.clip)
+                value_loss = (self.values(seen) - return_B).square().mean()
                 entropy = entropy_B.mean()
                 self.descend(policy_share * (policy_loss - settings.entropy * entropy) + 0.5 * value_loss)
         return {
@@ -159,6 +163,18 @@ class PPO:
             "ppo/entropy": entropy.item(),
             "ppo/reward": rewards_N.mean().item(),
         }
+
+    def minibatches(self, rollouts: Steps, *columns: Tensor) -> Iterator[tuple[Any, ...]]:
+        """Yield observations, actions and columns of all steps in a new order, batch by batch."""
+        order = torch.randperm(len(rollouts), generator=self.generator).to(rollouts.rewards.device)
+        size = self.settings.batch_size
+        seen, *others = (torch.split(column[order], size) for column in (rollouts.observations, *columns))
+        actions = {name: torch.split(value[order], size) for name, value in rollouts.actions.items()}
+        for index, rows in enumerate(seen):
+            if len(rows) < 2:  # one advantage cannot be normalised
+                continue
+            chosen = {name: parts[index] for name, parts in actions.items()}
+            yield rows, chosen, *(parts[index] for parts in others)
 
     def values(self, observations: Tensor) -> Tensor:
         values: Tensor = self.value(observations)[:, 0]
@@ -179,7 +195,7 @@ def train(
     config: Config,
     run: Run,
     device: str = "cpu",
-    reward: Reward | None = None,
+    reward: Reward | FrozenReward | None = None,
 ) -> Result:
     """Train a policy on a reward.
 

@@ -45,7 +45,7 @@ def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None, al
     return parse(parse(config_of(said)(), data, str(path)), changes or {}, f"settings above {path.name}")
 
 
-def asked_for(what: str, recipe: str, data: Path | None) -> tuple[str, str, Path | None]:
+def asked_for(what: str, recipe: str, data: str) -> tuple[str, str, str]:
     """Return what a command names: the algorithm (empty: that of the recipe), the recipe, and the data.
 
     Args:
@@ -58,8 +58,8 @@ def asked_for(what: str, recipe: str, data: Path | None) -> tuple[str, str, Path
         return what, recipe or what, data
     if what in recipe_names() and not recipe:
         return "", what, data
-    if data is None and Path(what).exists():
-        return "", recipe or "bc", Path(what)
+    if not data and Path(what).exists():
+        return "", recipe or "bc", what
     names = list(dict.fromkeys((*ALGORITHMS, *recipe_names())))
     raise SpecError(
         f"{what!r} is no algorithm and no recording.{did_you_mean(what, names)} There are {', '.join(names)}. "

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from imitation_ros.algorithms.frozen_reward import FrozenReward, Written
 from imitation_ros.algorithms.rewards import Reward, Scale, Scaled
 from imitation_ros.algorithms.rollouts import Steps, steps_of
 from imitation_ros.algorithms.rounds import Result, collect_round
@@ -18,6 +21,7 @@ from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.checkpoint import load_policy
+from imitation_ros.policies.driving import Driver
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 FITTING_EPISODES = 4  # of random actions, to which the observations' normaliser is fitted
@@ -32,6 +36,9 @@ class Learner(Protocol):
 
     @property
     def evaluated(self) -> MLPPolicy: ...
+
+    @property
+    def driver(self) -> MLPPolicy | Driver: ...
 
     def improve(self, rollouts: Steps, reward: Reward, left: float) -> dict[str, float]: ...
 
@@ -52,11 +59,18 @@ class Plan(Protocol):
 
 
 def learn(
-    learner: Learner, workers: Workers, plan: Plan, reward: Reward, scale: Scale | None, state: TrainState, run: Run
+    learner: Learner,
+    workers: Workers,
+    plan: Plan,
+    reward: Reward | FrozenReward,
+    scale: Scale | None,
+    state: TrainState,
+    run: Run,
 ) -> Result:
     """Collect, judge, improve, until the steps are used up.
 
     Args:
+        reward: evaluations are by the task's own, whatever the policy learns from.
         scale: by which the learner sees the reward divided; None leaves it as it is.
         state: with everything that learns in it.
     """
@@ -65,21 +79,43 @@ def learn(
         learner.remember(Steps.from_tensors(tensors))
     if scale is not None:
         scale.variance = state.notes.get("reward_variance")
-    seen = reward if scale is None else Scaled(reward, scale)
+    told = as_told(reward, workers)
+    seen = told if scale is None else Scaled(told, scale)
     going = True
     while going and state.steps < plan.steps:
         left = 1.0 - state.steps / plan.steps
-        episodes, measured = collect_round(workers, learner.policy, state, plan.steps_per_round, plan.seed)
-        rollouts = steps_of(episodes, learner.policy)
+        episodes, measured = collect_round(workers, learner.driver, state, plan.steps_per_round, plan.seed)
+        rollouts = steps_of(judged(reward, episodes, measured), learner.policy)
         run.history.add(state.round, rollouts.to_tensors())
         rollouts = rollouts.to(learner.policy.device)
         if scale is not None:
-            scale.update(reward.of(rollouts))
+            scale.update(told.of(rollouts))
             state.notes["reward_variance"] = scale.variance
         measured |= learner.improve(rollouts, seen, left)
         state.round += 1
         going = run.end_round(state, learner.evaluated, measured)
     return run.finish(state, learner.evaluated)
+
+
+def as_told(reward: Reward | FrozenReward, workers: Workers) -> Reward:
+    """Return a reward as a learner takes it, of the steps of episodes that went through `judged`.
+
+    Raises:
+        BundleError: it was learned in another environment.
+    """
+    if not isinstance(reward, FrozenReward):
+        return reward
+    reward.check_fits(workers.spec, f"the environment {workers.spec.name}")
+    return Written(reward)
+
+
+def judged(reward: Reward | FrozenReward, episodes: list[Episode], measured: dict[str, float]) -> list[Episode]:
+    """Return episodes with what a frozen reward says in place of the task's, and note what they are worth then."""
+    if not isinstance(reward, FrozenReward):
+        return episodes
+    rewards = reward.of_episodes(episodes)
+    measured["rollouts/learned_return"] = float(np.mean([each.sum() for each in rewards]))
+    return [replace(episode, rewards=each) for episode, each in zip(episodes, rewards, strict=True)]
 
 
 def first_policy(

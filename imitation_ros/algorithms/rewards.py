@@ -112,7 +112,7 @@ class RewardConfig:
     shaped: bool = False
     """add gamma h(s') - h(s), which changes no optimal policy (Ng et al. 1999)"""
     spectral_norm: bool = False
-    """keep every layer from growing differences (Miyato et al. 2018), instead of a gradient penalty"""
+    """keep every layer from growing differences (Miyato et al. 2018); set gradient_penalty to 0 with it"""
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -157,9 +157,8 @@ class RewardNet(nn.Module):
         reward_N: Tensor = self.g(torch.cat(parts, dim=1))[:, 0]
         if self.h is None:
             return reward_N
-        after_N = self.h(next_NE)[:, 0] * (1.0 - ended_N) * (1.0 - absorbing_N)
-        before_N = self.h(observations_NE)[:, 0] * (1.0 - absorbing_N)
-        f_N: Tensor = reward_N + self.discount * after_N - before_N
+        before_N, after_N = torch.split(self.h(torch.cat([observations_NE, next_NE]))[:, 0], len(reward_N))
+        f_N: Tensor = reward_N + (self.discount * (1.0 - ended_N) * after_N - before_N) * (1.0 - absorbing_N)
         return f_N
 
     def of(self, steps: Steps) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,9 +18,9 @@ from torch import Tensor
 from imitation_ros.data.episode import Episode
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.continuous_heads import NEAR_BOUND
-from imitation_ros.policies.networks import STATE
-from imitation_ros.policies.policy import MLPPolicy
+from imitation_ros.policies.networks import STATE, ObservationEncoder
 from imitation_ros.robot.field import Field
+from imitation_ros.robot.spec import RobotSpec
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,22 @@ SINGLE = ("observations", "next_observations", "executed", "rewards", "terminate
 PER_FIELD = ("actions", "executed_targets")
 
 
-def steps_of(episodes: Sequence[Episode], policy: MLPPolicy) -> Steps:
+class Reader(Protocol):
+    """What makes numbers of observations and labels: a policy, or a reward that was saved."""
+
+    @property
+    def spec(self) -> RobotSpec: ...
+
+    @property
+    def encoder(self) -> ObservationEncoder: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def targets(self, labels: Mapping[str, Tensor]) -> dict[str, Tensor]: ...
+
+
+def steps_of(episodes: Sequence[Episode], policy: Reader) -> Steps:
     """Return the steps of episodes on the CPU, encoded as this policy reads them; its normalisers are frozen.
 
     Raises:
@@ -160,7 +176,8 @@ def with_absorbing(steps: Steps, time_limit: int, discount: float) -> Steps:
     """Add rows for the time between a task's end and the time limit (Kostrikov et al. 2019, section 4.1).
 
     So that ending early is neither free nor forbidden: what the state after the end is worth is learned like any
-    other. After 1 / (1 - discount) steps the rest hardly counts, and is left out.
+    other. Rows are added up to 1 / (1 - discount), which is what discounted time adds up to: else a policy that ends
+    early would be all ends.
     """
     ends = steps.last.nonzero().flatten()
     lengths = torch.diff(ends, prepend=torch.tensor([-1]))

@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.reinforcement import first_policy, learn
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rewards import Reward, TaskReward
-from imitation_ros.algorithms.rollouts import Steps, stacked, steps_of
-from imitation_ros.algorithms.rounds import Result, collect_round
+from imitation_ros.algorithms.rollouts import Steps
+from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.state import TrainState
 from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
-from imitation_ros.policies.actor import Actor
-from imitation_ros.policies.driving import AnyAction
+from imitation_ros.policies.driving import AnyAction, Driver
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 NETWORK = NetworkConfig(hidden=(64, 64), head="tanh_gaussian", log_std=(-5.0, 1.0, -0.5))
@@ -76,8 +76,10 @@ class Config:
     """of the environment"""
     steps_per_round: int = 200
     """of the environment, about: whole episodes are collected"""
+    start: str = ""
+    """the bundle of a policy to go on from, with a tanh_gaussian head; empty: learn from nothing"""
     policy: NetworkConfig = NETWORK
-    """the policy's network; the critics have layers of the same sizes"""
+    """the policy's network, where there is no start; the critics have layers of the same sizes"""
     sac: Settings = field(default_factory=Settings)
     """how the policy is improved"""
     evaluate_every: int = 5_000
@@ -140,6 +142,7 @@ class SAC:
     Attributes:
         policy: what acts, and draws its actions.
         evaluated: what is evaluated and kept: the moving average where there is one, else the policy.
+        first_driver: what collects the first steps.
         log_temperature: may be written to, where it is not learned.
     """
 
@@ -166,9 +169,15 @@ class SAC:
         if settings.average_decay:
             self.modules["average"] = self.evaluated
         self.optimizers: dict[str, torch.optim.Optimizer] = {"sac": self.optimizer}
-        self.followed = [[p.detach() for p in module.parameters()] for module in (target, critic)]
-        self.averaged = [[p.detach() for p in module.parameters()] for module in (self.evaluated, policy)]
+        self.followed = weights_of(target), weights_of(critic)
+        self.averaged = weights_of(self.evaluated), weights_of(policy)
+        self.first_driver: MLPPolicy | Driver = policy
         self.updates = 0
+
+    @property
+    def driver(self) -> MLPPolicy | Driver:
+        """What collects next: before the first update, `first_driver`; then the policy."""
+        return self.first_driver if len(self.replay) < self.settings.first_steps else self.policy
 
     def remember(self, rollouts: Steps) -> None:
         """Put rollouts into the replay, as `improve` does."""
@@ -182,7 +191,6 @@ class SAC:
             reward: judges every batch anew, as it is then.
             left: the share of the training that is still to come; the learning rate does not fall with it.
         """
-        before = len(self.replay)
         self.remember(rollouts)
         if len(self.replay) < self.settings.first_steps:
             return {}
@@ -200,11 +208,10 @@ class SAC:
         """Make one step of everything that is learned, by one batch."""
         temperature = self.log_temperature.detach().exp()
         targets_B = self.targets_of(steps, rewards_B, after_end, temperature)
-        critic_loss = (
-            0.5 * (values(self.critics, steps.observations, steps.executed) - targets_B).square().mean(1).sum()
-        )
+        errors_2B = values(self.critics, steps.observations, steps.executed) - targets_B
+        critic_loss = 0.5 * errors_2B.square().mean(1).sum()
         actions_BU, log_prob_B = self.draw(steps.observations)
-        value_B = torch.amin(values(self.fixed, steps.observations, actions_BU), dim=0)
+        value_B = torch.minimum(*values(self.fixed, steps.observations, actions_BU))
         policy_loss = (temperature * log_prob_B - value_B).mean()
         loss = critic_loss + policy_loss
         entropy = -log_prob_B.detach().mean()
@@ -229,10 +236,10 @@ class SAC:
     def targets_of(self, steps: Steps, rewards_B: Tensor, after_end: float, temperature: Tensor) -> Tensor:
         """Return what the critics learn, (B,): r + gamma (min Q(s', a') - temperature log pi(a'|s')).
 
-        Where time ran out, s' is followed by more like any other state; where the task ended, `after_end` is.
+        Where time ran out, s' goes on like any other state; where the task ended, `after_end` is what follows.
         """
         actions_BU, log_prob_B = self.draw(steps.next_observations)
-        next_B = torch.amin(values(self.targets, steps.next_observations, actions_BU), dim=0)
+        next_B = torch.minimum(*values(self.targets, steps.next_observations, actions_BU))
         next_B = self.settings.discount * (next_B - temperature * log_prob_B)
         return rewards_B + next_B.masked_fill(steps.terminated, after_end)
 
@@ -240,6 +247,11 @@ class SAC:
         """Return actions of the policy as it is, (B, U), through which gradients flow, and their log p, (B,)."""
         actions, log_prob_B = self.policy.sample(observations_BE, self.generator)
         return torch.cat(list(actions.values()), dim=1), log_prob_B
+
+
+def weights_of(module: nn.Module) -> list[Tensor]:
+    """Return the very weights, without their gradients."""
+    return [weight.detach() for weight in module.parameters()]
 
 
 def averaged_copy(policy: MLPPolicy) -> MLPPolicy:
@@ -257,39 +269,17 @@ def train(
     device: str = "cpu",
     reward: Reward | None = None,
 ) -> Result:
-    """Train a policy on the task's own reward, or on another.
+    """Train a policy on a reward.
 
     Args:
-        demonstrations: what the normalisers are fitted to; without any, the first rollouts, of actions at random.
-        reward: judges steps as this policy encodes them.
+        demonstrations: only the observations' normaliser is fitted to them; may be empty.
+        reward: judges steps as this policy encodes them; the task's own where there is none.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        policy = MLPPolicy(workers.spec, config.policy).to(device)
-        generator = torch.Generator().manual_seed(config.seed)
-        learner = SAC(policy, config.sac, generator)
-    if demonstrations:
-        policy.fit(observed(demonstrations, policy))
-    state = TrainState(learner.modules, learner.optimizers, {"draws": generator})
-    run.resume(state)
-    for tensors in run.history.read(0, state.round - 1):
-        learner.remember(Steps.from_tensors(tensors))
-    judge = TaskReward() if reward is None else reward
-    going = True
-    while going and state.steps < config.steps:
-        left = 1.0 - state.steps / config.steps
-        driver = AnyAction(workers.spec) if state.steps < config.sac.first_steps else Actor(policy)
-        episodes, measured = collect_round(workers, driver, state, config.steps_per_round, config.seed)
-        if not demonstrations and state.round == 0:
-            policy.fit(observed(episodes, policy))
-        rollouts = steps_of(episodes, policy)
-        run.history.add(state.round, rollouts.to_tensors())
-        measured |= learner.improve(rollouts.to(device), judge, left)
-        state.round += 1
-        going = run.end_round(state, learner.evaluated, measured)
-    return run.finish(state, learner.evaluated)
-
-
-def observed(episodes: Sequence[Episode], policy: MLPPolicy) -> dict[str, Tensor]:
-    """Return all observations of episodes, (N, width) per field, in physical units."""
-    return {f.name: stacked([episode.observations[f.name] for episode in episodes]) for f in policy.spec.observation}
+        policy = first_policy(config.start, config.policy, demonstrations, workers, config.seed).to(device)
+        learner = SAC(policy, config.sac, torch.Generator().manual_seed(config.seed))
+    if not config.start:
+        learner.first_driver = AnyAction(workers.spec)
+    state = TrainState(learner.modules, learner.optimizers, {"draws": learner.generator})
+    return learn(learner, workers, config, reward or TaskReward(), None, state, run)

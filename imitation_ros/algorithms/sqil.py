@@ -17,17 +17,19 @@ import torch
 from torch import Tensor
 
 from imitation_ros.algorithms.check import check_counts
+from imitation_ros.algorithms.reinforcement import observed
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
 from imitation_ros.algorithms.rounds import Result, collect_round
 from imitation_ros.algorithms.run import Run
-from imitation_ros.algorithms.sac import NETWORK, SAC, Settings, observed
+from imitation_ros.algorithms.sac import NETWORK, SAC, Settings
 from imitation_ros.algorithms.state import TrainState
 from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
-from imitation_ros.policies.actor import Actor
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
+
+SAC_SETTINGS = Settings(temperature=0.05, learn_temperature=False, average_decay=0.995, first_steps=0)
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,8 @@ class Config:
     """of the environment, about: whole episodes are collected"""
     policy: NetworkConfig = NETWORK
     """the policy's network; the critics have layers of the same sizes"""
-    sac: Settings = field(default_factory=Settings)
+    sac: Settings = field(default_factory=lambda: SAC_SETTINGS)
     """how the policy is improved; half of each batch is the expert's"""
-    noise: float = 0.1
-    """on what the critics see of both, in standard deviations of the observations and halves of the actions' scale"""
     evaluate_every: int = 5_000
     """steps of the environment"""
     validation_starts: int = 20
@@ -113,20 +113,18 @@ def train(demonstrations: Sequence[Episode], workers: Workers, config: Config, r
         learner.remember(rollouts)
         policy_ends.count(rollouts)
         updates = round(config.sac.updates_per_step * sum(episode.steps for episode in episodes))
-        measured |= imitate(learner, expert, updates, config.noise, worth_after_end(expert_ends, policy_ends, discount))
+        measured |= imitate(learner, expert, updates, worth_after_end(expert_ends, policy_ends, discount))
         state.round += 1
         going = run.end_round(state, learner.evaluated, measured)
     return run.finish(state, learner.evaluated)
 
 
-def imitate(learner: SAC, expert: Replay, updates: int, noise: float, after_end: float) -> dict[str, float]:
+def imitate(learner: SAC, expert: Replay, updates: int, after_end: float) -> dict[str, float]:
     """Improve the policy by batches that are half the expert's."""
     half = max(1, learner.settings.batch_size // 2)
     rewards_B = torch.cat([torch.ones(half), torch.zeros(half)]).to(expert.rows.device)
     measured: dict[str, Tensor] = {}
-    for _ in range(updates):
+    for _ in range(updates if len(learner.replay) >= learner.settings.first_steps else 0):
         rows = torch.cat([kept.draw_rows(half, learner.generator) for kept in (expert, learner.replay)])
-        seen_and_done = rows[:, : sum(expert.columns[:2])]
-        seen_and_done += noise * torch.randn(seen_and_done.shape, generator=learner.generator).to(rows.device)
         measured = learner.update(expert.as_steps(rows), rewards_B, after_end)
     return {f"sac/{name}": value.item() for name, value in measured.items()}

@@ -81,12 +81,14 @@ class Mixed:
 
     def mode(self, out: Array) -> Array:
         weights, means = self.split(out)
-        return means[weights.argmax()]
+        heaviest: Array = means[weights.argmax()]
+        return heaviest
 
     def draw(self, out: Array, generator: np.random.Generator) -> Array:
         weights, means = self.split(out)
         chosen = any_of(weights, generator)
-        return means[chosen] + self.std[chosen] * generator.standard_normal(self.std.shape[1], np.float32)
+        drawn: Array = means[chosen] + self.std[chosen] * generator.standard_normal(self.std.shape[1], np.float32)
+        return drawn
 
     def split(self, out: Array) -> tuple[Array, Array]:
         """Return the logits of the weights, (K,), and the means, (K, A)."""
@@ -117,7 +119,7 @@ class Values:
 def any_of(logits: Array, generator: np.random.Generator) -> int:
     """Return which of several is drawn."""
     chances = np.exp(logits - logits.max()).cumsum()
-    return int(np.searchsorted(chances, generator.random() * chances[-1], side="right"))
+    return int(np.searchsorted(chances, generator.random() * float(chances[-1]), side="right"))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def check_new_folder(folder: Path) -> None:
         BundleError: it exists, or its parent is not writable.
     """
     if folder.exists():
-        raise BundleError(f"{folder} already exists. Choose another output, or move it away: no policy is overwritten.")
+        raise BundleError(f"{folder} already exists. Choose another output, or move it away: nothing is overwritten.")
     parent = next(path for path in folder.absolute().parents if path.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         raise BundleError(f"{folder} cannot be made: {parent} is not writable. Choose another output.")
@@ -119,7 +119,7 @@ def publish_folder(part: Path, folder: Path) -> None:
     """
     if folder.exists():
         raise BundleError(
-            f"{folder} appeared meanwhile and is not overwritten. The trained policy is kept as {part}: "
+            f"{folder} appeared meanwhile and is not overwritten. What was made is kept as {part}: "
             f"`mv {part} <another name>`."
         )
     os.replace(part, folder)

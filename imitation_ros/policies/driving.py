@@ -224,6 +224,6 @@ def any_value(field: Field, generator: np.random.Generator) -> Array:
     """Return an action within its scale, (width,), physical units: any number, either end, or any category."""
     low, high = (np.asarray(end, np.float32) for end in field.scale)
     if field.kind == "category":
-        return low + np.float32(generator.integers(field.categories))
+        return np.asarray(low + generator.integers(field.categories), np.float32)
     chances = generator.random(field.width, np.float32)
-    return low + (high - low) * (chances.round() if field.kind == "binary" else chances)
+    return np.asarray(low + (high - low) * (chances.round() if field.kind == "binary" else chances), np.float32)

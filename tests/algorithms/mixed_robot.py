@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from imitation_ros.algorithms.rollouts import Steps
 from imitation_ros.data.episode import Episode
+from imitation_ros.policies.driving import Choice
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
@@ -73,6 +74,20 @@ def mixed_policy(seed: int = 0) -> MLPPolicy:
         policy = MLPPolicy(mixed_spec(), NetworkConfig(hidden=(8,), head="gaussian", activation="tanh"))
     policy.fit({"joints": torch.tensor([[0.0, -1.0], [1.0, 3.0]]), "mode": torch.zeros(2, 1)})
     return policy
+
+
+class Careless:
+    """Does anything at all."""
+
+    def __init__(self, spec: RobotSpec) -> None:
+        self.spec = spec
+
+    def begin(self, generator: np.random.Generator) -> Any:
+        def choose(observation: Any) -> Choice:
+            action = {field.name: field.from_unit(generator.uniform(-1, 1, field.width)) for field in self.spec.action}
+            return Choice(action, action)
+
+        return choose
 
 
 def same_steps(one: Steps, other: Steps) -> bool:

@@ -24,9 +24,9 @@ class TablePolicy:
         self.network.head("action").linear.bias.data.zero_()
         self.say(np.full((states, actions), 1.0 / actions))
 
-    def say(self, policy_SA: np.ndarray) -> None:
+    def say(self, policy: np.ndarray) -> None:
         weight = self.network.head("action").linear.weight
-        weight.data.copy_(torch.as_tensor(np.log(policy_SA).T))
+        weight.data.copy_(torch.as_tensor(np.log(policy).T))
 
 
 def every_step(mdp: TabularMDP) -> Steps:
@@ -50,9 +50,9 @@ def every_step(mdp: TabularMDP) -> Steps:
     )
 
 
-def visited(mdp: TabularMDP, occupancy_SA: np.ndarray, rows: int = 20_000) -> Steps:
-    """Return about so many rows, each step as often as it is visited."""
-    share = occupancy_SA[:, :, None] * mdp.transitions
+def visited(mdp: TabularMDP, visits: np.ndarray, rows: int = 20_000) -> Steps:
+    """Return about so many rows, each step as often as it is visited; visits are of pairs, (S, A)."""
+    share = visits[:, :, None] * mdp.transitions
     counts = torch.from_numpy(np.rint(share / share.sum() * rows).astype(np.int64).flatten())
     return every_step(mdp).take(torch.arange(len(counts)).repeat_interleave(counts))
 

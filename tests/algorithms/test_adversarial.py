@@ -12,7 +12,7 @@ import torch
 from benchmarks.learning.experts import CartPoleExpert, PendulumExpert
 from hypothesis import given
 from hypothesis import strategies as st
-from mixed_robot import EPISODES, mixed_episode, mixed_policy
+from mixed_robot import EPISODES, Careless, mixed_episode, mixed_policy
 from tabular_env import Table, goal_reward, maze
 
 from imitation_ros.algorithms import airl, gail, ppo
@@ -24,27 +24,12 @@ from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.tabular import solve
 from imitation_ros.envs.collect import Workers, collect
 from imitation_ros.errors import TrainingError
-from imitation_ros.policies.driving import Choice
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 BOTH = pytest.mark.parametrize("algorithm", [gail, airl], ids=["gail", "airl"])
 LITTLE = {"steps": 900, "steps_per_round": 300, "reward_updates": 3, "batch_size": 32, "last_updates": 5}
 NETWORK = replace(ppo.NETWORK, hidden=(8,))
 NUMBERS = st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=8)
-
-
-class Careless:
-    """Does anything at all."""
-
-    def __init__(self, spec) -> None:
-        self.spec = spec
-
-    def begin(self, generator):
-        def choose(observation):
-            action = {field.name: field.from_unit(generator.uniform(-1, 1, field.width)) for field in self.spec.action}
-            return Choice(action, action)
-
-        return choose
 
 
 @given(NUMBERS, NUMBERS, st.sampled_from([0.0, 0.1, 0.4]))
@@ -215,7 +200,7 @@ def test_an_unknown_learner_is_refused_in_words():
 
 
 def test_airl_refuses_smoothed_labels_for_its_logits_are_a_reward():
-    with pytest.raises(TrainingError, match="label_smoothing is 0.1; AIRL allows 0 only"):
+    with pytest.raises(TrainingError, match=r"label_smoothing is 0\.1; AIRL allows 0 only"):
         airl.Config(label_smoothing=0.1)
     assert gail.Config(label_smoothing=0.1).label_smoothing == 0.1
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from benchmarks.learning.experts import PendulumExpert
 from closed_forms import tells_reward_of_states
-from mixed_robot import mixed_episode, mixed_policy
+from mixed_robot import Careless, mixed_episode, mixed_policy
 from tabular_env import gridworld, random_mdp
 from tabular_rows import TablePolicy, every_step, table, visited
 
@@ -20,7 +20,6 @@ from imitation_ros.algorithms.tabular import Solution, TabularMDP, occupancy, so
 from imitation_ros.envs.collect import Workers
 from imitation_ros.envs.evaluate import evaluate_with
 from imitation_ros.policies.actor import Actor
-from imitation_ros.policies.driving import Choice
 
 DISCOUNT, ROUNDS = 0.9, 300
 EXACT = airl.Config(
@@ -32,17 +31,17 @@ EXACT = airl.Config(
 )
 
 
-def softly(mdp: TabularMDP, reward_SAN: np.ndarray) -> Solution:
+def softly(mdp: TabularMDP, reward: np.ndarray) -> Solution:
     """Return the best of reward and entropy, of which there is none after an end: nothing is chosen there."""
-    earned = reward_SAN.copy()
+    earned = reward.copy()
     earned[mdp.absorbing] -= np.log(mdp.shape[-1])
     return solve(mdp, earned)
 
 
-def recovered(mdp: TabularMDP, reward_S: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def recovered(mdp: TabularMDP, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return g of each state, the policy for f, and the expert's, by AIRL's rounds with a perfect learner."""
     states, actions = mdp.shape
-    best = softly(mdp, np.broadcast_to(reward_S[:, None, None], mdp.transitions.shape)).policy
+    best = softly(mdp, np.broadcast_to(reward[:, None, None], mdp.transitions.shape)).policy
     expert = visited(mdp, occupancy(mdp, best))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -60,11 +59,11 @@ def recovered(mdp: TabularMDP, reward_S: np.ndarray) -> tuple[np.ndarray, np.nda
     return g, found, best
 
 
-def check_recovered(mdp: TabularMDP, reward_S: np.ndarray) -> None:
-    g, found, best = recovered(mdp, reward_S)
-    offset = g - reward_S
+def check_recovered(mdp: TabularMDP, reward: np.ndarray) -> None:
+    g, found, best = recovered(mdp, reward)
+    offset = g - reward
     np.testing.assert_allclose(offset, offset.mean(), atol=0.1)  # measured: 0.03 at most, of rewards that span 1.5
-    assert np.corrcoef(g, reward_S)[0, 1] > 0.99
+    assert np.corrcoef(g, reward)[0, 1] > 0.99
     np.testing.assert_allclose(found, best, atol=0.03)  # measured: 0.007
 
 
@@ -97,29 +96,15 @@ def test_logits_are_f_minus_the_log_of_the_policy_and_after_an_end_f_alone():
     assert all(parameter.grad is None for parameter in policy.parameters())
 
 
-class Careless:
-    """Does anything at all."""
-
-    def __init__(self, spec) -> None:
-        self.spec = spec
-
-    def begin(self, generator):
-        def choose(observation):
-            action = {field.name: field.from_unit(generator.uniform(-1, 1, field.width)) for field in self.spec.action}
-            return Choice(action, action)
-
-        return choose
-
-
 def test_it_swings_a_pendulum_up_and_its_reward_ranks_the_expert_above_the_careless():
-    """Random actions return -1216, the expert -146; 24k steps in 5 s gave RETURNS over three seeds."""
+    """Random actions return -1216, the expert -146; 24k steps in 6 s gave -147 to -166 over three seeds."""
     torch.set_num_threads(1)
     with Workers("Pendulum-v1") as workers:
         demonstrations = workers.collect(PendulumExpert(), 10, seed=100)
         config = airl.Config(steps=24_000, last_updates=100)
         run = Run(None, {}, config.steps, None, config.evaluate_every, lambda steps, measured: True)
         result = airl.train(demonstrations, workers, config, run)
-        assert evaluate_with(workers, Actor(result.last), 20, seed=1).mean_return > -500.0
+        assert evaluate_with(workers, Actor(result.last), 20, seed=1).mean_return > -300.0
         drivers = PendulumExpert(), Careless(workers.spec)
         seen = [workers.collect(driver, 20, seed=1, purpose="test") for driver in drivers]
     with torch.no_grad():

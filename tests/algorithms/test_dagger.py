@@ -36,7 +36,9 @@ from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 from imitation_ros.policies.scripted import ConstantPolicy
 
 SMALL = NetworkConfig(hidden=(32, 32))
-QUICK = dagger.Config(updates=150, steps=600, steps_per_round=200, network=SMALL, beta_fall=0.5)
+QUICK = dagger.Config(
+    updates=150, steps=600, steps_per_round=200, beta_schedule="exponential", beta_fall=0.5, network=SMALL
+)
 NOBODY = ConstantPolicy({"action": np.zeros(1, np.float32)})
 
 

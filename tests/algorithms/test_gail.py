@@ -50,11 +50,11 @@ def test_the_discriminator_at_its_optimum_is_the_density_ratio(state_only, smoot
 
 
 def test_it_swings_a_pendulum_up_as_ten_demonstrations_do():
-    """Random actions return -1216, the expert -146; 24k steps in 5 s gave RETURNS over three seeds."""
+    """Random actions return -1216, the expert -146; 24k steps in 4 s gave -154 to -164 over three seeds."""
     torch.set_num_threads(1)
     with Workers("Pendulum-v1") as workers:
         demonstrations = workers.collect(PendulumExpert(), 10, seed=100)
         config = gail.Config(steps=24_000, last_updates=0)
         run = Run(None, {}, config.steps, None, config.evaluate_every, lambda steps, measured: True)
         result = gail.train(demonstrations, workers, config, run)
-        assert evaluate_with(workers, Actor(result.last), 20, seed=1).mean_return > -500.0
+        assert evaluate_with(workers, Actor(result.last), 20, seed=1).mean_return > -300.0

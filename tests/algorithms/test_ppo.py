@@ -21,8 +21,8 @@ from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 SMALL = Settings(epochs=4, batch_size=64, learning_rate=3e-3)
 
 
-def values(observations_N1: torch.Tensor) -> torch.Tensor:
-    return observations_N1[:, 0]  # rows made by hand observe their own value
+def values(observations: torch.Tensor) -> torch.Tensor:
+    return observations[:, 0]  # rows made by hand observe their own value
 
 
 @st.composite

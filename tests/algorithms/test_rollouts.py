@@ -11,6 +11,7 @@ from mixed_robot import EPISODES, mixed_episode, mixed_policy, mixed_spec, same_
 
 from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
 from imitation_ros.errors import TrainingError
+from imitation_ros.policies.actor import Actor
 from imitation_ros.policies.continuous_heads import NEAR_BOUND
 from imitation_ros.policies.networks import STATE
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
@@ -74,6 +75,22 @@ def test_episodes_without_a_step_leave_no_trace(episodes, where, terminated):
 def test_nothing_to_learn_from_is_said_in_words(episodes):
     with pytest.raises(TrainingError, match="no step"):
         steps_of(episodes, POLICY)
+
+
+class Largest:
+    """Draws the largest number below 1 that there is."""
+
+    def random(self, size=None):
+        return 1.0 - 2.0**-53 if size is None else np.full(size, 1.0 - 2.0**-53)
+
+    def standard_normal(self, size, dtype):
+        return np.zeros(size, dtype)
+
+
+def test_the_largest_draw_is_still_one_of_the_categories():
+    choose = Actor(POLICY).begin(Largest())
+    choice = choose({"joints": np.zeros(2, np.float32), "mode": np.zeros(1, np.float32)})
+    assert choice.action["gear"] == 6.0
 
 
 def test_images_are_refused_in_words(camera_spec, make_episode):

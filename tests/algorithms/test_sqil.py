@@ -1,4 +1,4 @@
-"""SQIL: its rewards, what an end is worth in it, and that it imitates; on a point that is to be brought to the middle."""
+"""SQIL: its rewards, what an end is worth in it, and that it imitates: a point is to be brought to the middle."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_end_that_only_the_policy_meets_is_worth_nothing_and_one_of_the_exper
 
 
 def test_critics_tell_the_expert_from_the_policy_by_1_and_0():
-    """Where every step ends and nothing follows, Q is the expected reward: how likely it is that the expert did that."""
+    """Where every step ends and nothing follows, Q is the expected reward: how likely the expert did that."""
     with Workers(POINT) as workers:
         policy = MLPPolicy(workers.spec, SMALL)
         steps = steps_of(workers.collect(Expert(), 5), policy)
@@ -73,7 +73,7 @@ def test_critics_tell_the_expert_from_the_policy_by_1_and_0():
     done = torch.full_like(steps.executed, 0.8)
     expert.add(replace(steps, executed=done, terminated=ended))
     learner.remember(replace(steps, executed=-done, terminated=ended))
-    measured = imitate(learner, expert, updates=300, noise=0.0, after_end=0.0)
+    measured = imitate(learner, expert, updates=300, after_end=0.0)
     with torch.no_grad():
         as_expert = sac.values(learner.critics, steps.observations, done)
         as_policy = sac.values(learner.critics, steps.observations, -done)

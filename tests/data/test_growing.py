@@ -167,7 +167,7 @@ def grow_and_learn(folder: Path, episodes: int) -> None:
 
 def test_memory_stays_flat_while_data_grow_ten_times(tmp_path):
     used = []
-    for episodes in (100, 1000):
+    for episodes in (50, 500):
         root = str(Path(imitation_ros.__file__).parents[1])
         environment = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
         arguments = [sys.executable, __file__, str(tmp_path / str(episodes)), str(episodes)]

@@ -21,7 +21,7 @@ NODES = {
 }
 REQUIRED = {
     "record": {"setup", "output"},
-    "train": {"data", "output"},
+    "train": {"output"},
     "deploy": {"policy"},
     "simulate": {"setup"},
     "demo": {"output"},

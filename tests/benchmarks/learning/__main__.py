@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-learning", description=f"Rows: {names}.")
     parser.add_argument("rows", nargs="*", help="all of them where none is named")
     parser.add_argument("--methods", help="only these methods of the rows, separated by commas")
-    parser.add_argument("--keep", action="store_true", help="keep results of other commits; else they are made anew")
+    parser.add_argument("--keep", action="store_true", help="keep results of other code; else they are made anew")
     parser.add_argument("--again", action="store_true", help="make all anew, also what is done")
     parser.add_argument("--show", action="store_true", help="run nothing; write table and figures of what there is")
     parser.add_argument("--at-once", type=int, default=2, help="processes, of one thread each (default: 2)")
@@ -27,7 +27,8 @@ def main() -> None:
     rows = [row for row in ROWS if not asked.rows or row.name in asked.rows]
     methods = asked.methods.split(",") if asked.methods else None
     jobs = {job.path: job for row in rows for job in row.jobs if methods is None or job.method in methods}
-    missing = [job for job in jobs.values() if asked.again or job.found(any_commit=asked.keep) is None]
+    jobs = {path: job for path, job in jobs.items() if job.minutes}  # the others' results come with theirs
+    missing = [job for job in jobs.values() if asked.again or job.found(any_code=asked.keep) is None]
     if missing and not asked.show:
         try:
             run_jobs(missing, asked.at_once)

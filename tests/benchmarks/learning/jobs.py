@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Job:
         steps: of the environment (updates, for BC); every: so many there is an evaluation.
         minutes: of CPU time, as measured when this was written.
         alone: measures wall time, so nothing may run beside it.
+        alongside: the method that takes turns with it in one process, whose result the same job writes.
         label: what it is called, where that is not its method.
     """
 
@@ -42,6 +44,7 @@ class Job:
     every: int
     minutes: float
     alone: bool = False
+    alongside: str = ""
     label: str = ""
 
     @property
@@ -59,14 +62,21 @@ class Job:
             return "speed"
         if self.method.startswith("imitation"):
             return "peer_adversarial"
-        return "peer_learners" if self.method.startswith("sb3") else "ours"
+        return "side_by_side" if self.alongside else "ours"
+
+    @property
+    def other(self) -> Job | None:
+        """The job whose result this one writes, beside its own."""
+        return replace(self, method=self.alongside, alongside="", minutes=0.0) if self.alongside else None
 
     def question(self) -> dict[str, Any]:
         """Return what its process is told: what was asked for, and of the problem what a peer cannot import."""
         problem = PROBLEMS[self.problem]
         known = ("setup", "terminate_on_success", "gamma", "validation_starts", "test_starts")
         about = {name: getattr(problem, name) for name in known}
-        return {**asdict(self), **about, "demonstrations": str(self.shown), "commit": commit()}
+        if self.other is not None:
+            about["alongside_path"] = str(self.other.path)
+        return {**asdict(self), **about, "demonstrations": str(self.shown), "commit": commit(), "code": code()}
 
     @property
     def shown(self) -> Path:
@@ -74,13 +84,13 @@ class Job:
         seed = self.seed if PROBLEMS[self.problem].windows else 0
         return FOLDER / "demonstrations" / f"{self.problem}-{seed}.npz"
 
-    def found(self, any_commit: bool = True) -> Found | None:
-        """Return the result, if there is one of this commit (or of any) that was asked for the same."""
-        if not self.path.is_file():
+    def found(self, any_code: bool = True) -> Found | None:
+        """Return the result, if there is one of this code (or of any) that was asked for the same."""
+        if not self.path.is_file() or (self.other is not None and not self.other.path.is_file()):
             return None
         found = read_result(self.path)
         same = all(found.job[name] == getattr(self, name) for name in ("steps", "every"))
-        return found if same and (any_commit or found.job["commit"] == commit()) else None
+        return found if same and (any_code or found.job.get("code") == code()) else None
 
 
 @cache
@@ -93,10 +103,19 @@ def commit() -> str:
         return "unknown"
 
 
+def code() -> str:
+    """Return a hash of all that a training is made of, committed or not."""
+    known = hashlib.sha256()
+    for folder, ending in (("imitation_ros", "py"), ("config", "yaml"), ("sim", "yaml")):
+        for path in sorted(Path(folder).rglob(f"*.{ending}")):
+            if "ros" not in path.parts:  # nodes train nothing
+                known.update(f"{path}\n".encode() + path.read_bytes())
+    return known.hexdigest()[:12]
+
+
 def run_jobs(jobs: Sequence[Job], at_once: int) -> None:
-    """Run jobs: the long ones first, so that the cores end together; those that must be alone before all others."""
-    alone = [job for job in jobs if job.alone]
-    side_by_side = sorted((job for job in jobs if not job.alone), key=lambda job: -job.minutes)
+    """Run jobs in their order, but those that must be alone before all others."""
+    alone, side_by_side = ([job for job in jobs if job.alone is which] for which in (True, False))
     for job in jobs:
         if job.module == "peer_adversarial" and not job.shown.is_file():
             save_for_peers(job.shown, demonstrations_of(PROBLEMS[job.problem], job.seed))
@@ -162,7 +181,9 @@ def outcome(job: Job) -> str:
     found = job.found()
     assert found is not None, f"{job.path} was not written"
     measured = found.measured
-    minutes = f"{measured.cpu_minutes + measured.evaluation_cpu_minutes:.1f} CPU min ({job.minutes:g} expected)"
+    both = [measured] if job.other is None else [measured, read_result(job.other.path).measured]
+    took = sum(each.cpu_minutes + each.evaluation_cpu_minutes for each in both)
+    minutes = f"{took:.1f} CPU min ({job.minutes:g} expected)"
     if measured.last is None:
         return minutes
     success = "" if measured.last.success is None else f", {100 * measured.last.success:.0f} % success"

@@ -69,15 +69,15 @@ class Measurement:
             self.wall_minutes += (time.monotonic() - wall_s) / 60
 
     @contextmanager
-    def left_out(self) -> Iterator[None]:
-        """Count what happens within, inside `timed`, as evaluation."""
+    def left_out(self, as_evaluation: bool = True) -> Iterator[None]:
+        """Do not count what happens within, inside `timed`: it is an evaluation, or another's training."""
         cpu_s, wall_s = time.process_time(), time.monotonic()
         try:
             yield
         finally:
             cpu_minutes = (time.process_time() - cpu_s) / 60
             self.cpu_minutes -= cpu_minutes
-            self.evaluation_cpu_minutes += cpu_minutes
+            self.evaluation_cpu_minutes += cpu_minutes if as_evaluation else 0.0
             self.wall_minutes -= (time.monotonic() - wall_s) / 60
 
     def note(self, steps: int, score: Score) -> bool:

@@ -31,12 +31,17 @@ SMALL = NetworkConfig(hidden=(64, 64), activation="tanh")
 
 @dataclass
 class Task:
-    """What a method gets: the job, its demonstrations, workers of its environment, and where to note what happens."""
+    """What a method gets: the job, its demonstrations, workers of its environment, and where to note what happens.
+
+    Attributes:
+        give_way: called after each round, for others that take turns with it.
+    """
 
     job: Mapping[str, Any]
     demonstrations: Sequence[Episode]
     workers: Workers
     measured: Measurement
+    give_way: Callable[[], None] = lambda: None
 
     @property
     def problem(self) -> Problem:
@@ -54,6 +59,8 @@ class Task:
             if "evaluation/return" in row:
                 score = Score(row["evaluation/return"], row.get("evaluation/success"))
                 self.measured.note(int(row[over]) if over else steps, score)
+            with self.measured.left_out(as_evaluation=False):
+                self.give_way()
             return True
 
         return Run(None, {}, total_steps, self.evaluate, every or self.job["every"], report)
@@ -246,7 +253,7 @@ METHODS: Mapping[str, Callable[[Task], object]] = {
 }
 
 
-def run(job: Mapping[str, Any]) -> Measurement:
+def run(job: Mapping[str, Any], give_way: Callable[[], None] = lambda: None) -> Measurement:
     torch.set_num_threads(1)
     problem = PROBLEMS[job["problem"]]
     demonstrations = demonstrations_of(problem, job["seed"])
@@ -254,7 +261,7 @@ def run(job: Mapping[str, Any]) -> Measurement:
     if demonstrations:
         measured.demonstrations = score_of(demonstrations)
     with workers_of(problem) as workers:
-        task = Task(job, demonstrations, workers, measured)
+        task = Task(job, demonstrations, workers, measured, give_way)
         METHODS[job["method"]](task)
         if problem.expert is not None:
             measured.expert = task.tested(problem.expert)

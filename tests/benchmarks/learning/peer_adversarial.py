@@ -107,7 +107,9 @@ def trainer_of(
 ) -> AdversarialTrainer:
     """Return the trainer of a job's method, with a reward network of its own."""
     spaces = env.observation_space, env.action_space
-    activation = {"activation": torch.nn.Tanh, "normalize_input_layer": RunningNorm}
+    activation: dict[str, Any] = {"activation": torch.nn.Tanh}
+    if job.get("normalised", True):
+        activation["normalize_input_layer"] = RunningNorm
     torch.manual_seed(job["seed"])
     if "GAIL" in job["method"]:
         net = BasicRewardNet(*spaces, hid_sizes=(64, 64), **activation)

@@ -1,8 +1,9 @@
-"""PPO and SAC of stable-baselines3 with the settings of learners.py, on the environment's own reward."""
+"""PPO and SAC of stable-baselines3 with the settings of learners.py, on the environment's own reward; see side_by_side.py."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,15 +13,15 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from tests.benchmarks.learning import learners
 from tests.benchmarks.learning.gym_side import environment_of, score_of
-from tests.benchmarks.learning.measure import Measurement, question, write_result
+from tests.benchmarks.learning.measure import Measurement
 
 
 class Evaluate(BaseCallback):
     """Evaluate between rounds: when it is due, and at the end."""
 
-    def __init__(self, job: dict[str, Any], measured: Measurement) -> None:
+    def __init__(self, job: dict[str, Any], measured: Measurement, give_way: Callable[[], None]) -> None:
         super().__init__()
-        self.job, self.measured, self.due = job, measured, job["every"]
+        self.job, self.measured, self.give_way, self.due = job, measured, give_way, job["every"]
         self.best: Any = None
 
     def _on_step(self) -> bool:
@@ -30,6 +31,8 @@ class Evaluate(BaseCallback):
         if self.num_timesteps >= self.due:
             self.due += self.job["every"]
             self.evaluate()
+        with self.measured.left_out(as_evaluation=False):
+            self.give_way()
 
     def _on_training_end(self) -> None:
         if not self.measured.curve or self.measured.curve[-1][0] != self.num_timesteps:
@@ -45,10 +48,10 @@ class Evaluate(BaseCallback):
         return self.model.predict(observations, deterministic=True)[0]
 
 
-def run(job: dict[str, Any]) -> Measurement:
+def run(job: dict[str, Any], give_way: Callable[[], None]) -> Measurement:
     measured = Measurement()
     learner = ppo(job) if job["method"].endswith("PPO") else sac(job)
-    evaluation = Evaluate(job, measured)
+    evaluation = Evaluate(job, measured, give_way)
     with measured.timed():
         learner.learn(job["steps"], evaluation)
     measured.steps = learner.num_timesteps
@@ -83,8 +86,3 @@ def sac(job: dict[str, Any]) -> SAC:
         seed=job["seed"], device="cpu", policy_kwargs={"net_arch": list(settings.hidden)},
     )  # fmt: skip
 
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    asked, path = question()
-    write_result(path, asked, run(asked))

@@ -36,7 +36,8 @@ def run(job: Mapping[str, Any]) -> Measurement:
     with Peer("imitation", "learning.peer_speed") as peer, measured.timed():
         for _ in range(REPEATS):
             for name, module in (("GAIL", gail), ("AIRL", airl)):
-                peer.ask(job=json.dumps({**job, "method": f"imitation {name}", "steps": STEPS}))
+                asked = {**job, "method": f"imitation {name}", "steps": STEPS, "normalised": False}
+                peer.ask(job=json.dumps(asked))
                 theirs_cpu, theirs_wall = peer.ask(read="cpu"), peer.ask(read="wall")
                 cpu, _ = rates_of(module, episodes, job["setup"], tuned=False)
                 _, wall = rates_of(module, episodes, job["setup"], tuned=True)

@@ -29,36 +29,52 @@ Judge = Callable[[str, Mapping[str, Seeds]], Verdict]
 """Judges one method, given all methods' results."""
 
 
-def above(bar: float, by_steps: int, stays: float | None = None) -> Judge:
-    """Ask for a return of `bar` by so many steps, and at the end; and where told, for `stays` in between."""
+def above(bar: float, by_steps: int, stays: float | None = None, ever_since: bool = False) -> Judge:
+    """Ask for a return of `bar` by so many steps, and of the last policy on the test starts.
+
+    Args:
+        stays: also of every evaluation from `by_steps` on, this much, and of the last policy instead of `bar`;
+        ever_since: from the first that reached the bar on.
+    """
 
     def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
         words, passed = [], True
         for each in found[method]:
             first = crossing(each.measured, bar)
-            later = [value for steps, value, _ in each.measured.curve if first is not None and steps >= first]
-            text = "never" if first is None else f"at {first / 1000:.3g}k"
-            held = first is not None and first <= by_steps and final(each.measured) >= (bar if stays is None else stays)
-            if stays is not None and later:
-                text += f", then {min(later):.0f} or more"
-                held = held and min(later) >= stays
-            words.append(text)
+            if first is None:
+                words.append("never")
+                passed = False
+                continue
+            text = f"at {first / 1000:.3g}k"
+            held = first <= by_steps and final(each.measured) >= (bar if stays is None else stays)
+            if stays is not None:
+                since = first if ever_since else by_steps
+                later = [value for steps, value, _ in each.measured.curve if steps >= since]
+                text += f", from {since / 1000:.3g}k on {min(later):.0f} or more" if later else ""
+                held = held and min(later, default=stays) >= stays
+            words.append(f"{text}, {final(each.measured):.0f} at the end")
             passed = passed and held
         return Verdict(passed, f"reaches {bar:g} " + "; ".join(words))
 
     return judge
 
 
-def better_than(other: str) -> Judge:
-    """Ask for a higher return than another method's, at the end and on every seed."""
+def better_than(other: str, which_fails: float) -> Judge:
+    """Ask for a higher return than another method's, at the end and on every seed; and that the other stays below
+    some return on every seed, else the problem shows nothing."""
 
     def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
         if len(found[other]) < len(found[method]):
             return Verdict(None, f"{other} is missing")
         pairs = zip(found[method], found[other], strict=False)
         margins = [final(one.measured) - final(two.measured) for one, two in pairs]
+        others = [final(each.measured) for each in found[other]]
         words = f"{', '.join(f'{margin:+.0f}' for margin in margins)} beside {other}"
-        return Verdict(all(margin > 0 for margin in margins), words)
+        words += f" ({', '.join(f'{value:.0f}' for value in others)})"
+        fails = all(value < which_fails for value in others)
+        if not fails:
+            words += f", which does not fail: it should be below {which_fails:g} on every seed"
+        return Verdict(fails and all(margin > 0 for margin in margins), words)
 
     return judge
 
@@ -141,9 +157,8 @@ def as_good_as(other: str, cpu: float) -> Judge:
             return Verdict(None, f"{other} is missing")
         returns, peers = ([final(each.measured) for each in seeds] for seeds in (ours, theirs))
         error = math.sqrt((variance(returns) + variance(peers)) / len(returns))
-        ratio = median(each.measured.cpu_minutes for each in theirs) / median(
-            each.measured.cpu_minutes for each in ours
-        )
+        pairs = zip(theirs, ours, strict=False)  # each took turns with the other, on the same seed
+        ratio = median(one.measured.cpu_minutes / two.measured.cpu_minutes for one, two in pairs)
         words = f"{mean(returns):.4g} beside {mean(peers):.4g} (standard error {error:.2g}); {ratio:.2f} x its speed"
         return Verdict(mean(returns) >= mean(peers) - 2 * error and ratio >= cpu, words)
 
@@ -156,17 +171,20 @@ def fewer_labels(rate: float, other: str, other_rate: float) -> Judge:
     def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
         successes, trials = successes_of(found[method])
         labels = mean_labels(found[method])
-        tried = {mean_labels(seeds): successes_of(seeds) for name, seeds in found.items() if name.startswith(other)}
+        others = [seeds for name, seeds in found.items() if name.startswith(other)]
+        if not all(others):
+            return Verdict(None, f"{other} is missing")
+        tried = {mean_labels(seeds): successes_of(seeds) for seeds in others}
         enough = sorted(count for count, (won, of) in tried.items() if won >= other_rate * of)
         words = f"{successes} of {trials} with {labels:.0f} labels; {other} needs "
         words += f"{enough[0]:.0f} for {100 * other_rate:.0f} %" if enough else "more than were tried"
-        return Verdict(successes >= rate * trials and (not enough or labels < enough[0]), words)
+        return Verdict(successes >= rate * trials and labels < min(enough, default=max(tried)), words)
 
     return judge
 
 
 def mean_labels(seeds: Seeds) -> float:
-    return mean(each.measured.labels or 0 for each in seeds) if seeds else math.inf
+    return mean(each.measured.labels or 0 for each in seeds)
 
 
 def more_per_label(method: str, found: Mapping[str, Seeds]) -> Verdict:
@@ -179,10 +197,6 @@ def more_per_label(method: str, found: Mapping[str, Seeds]) -> Verdict:
     labels = f"{mean_labels(found[method]):.0f} labels; BC {cloned} of {cloned_trials} with "
     words = f"{successes} of {trials} with {labels}{mean(each['BC labels'] for each in figures):.0f}"
     return Verdict(low > high, words)
-
-
-def reported(method: str, found: Mapping[str, Seeds]) -> Verdict:
-    return Verdict(None, "")
 
 
 def crossing(measured: Measurement, bar: float) -> int | None:
