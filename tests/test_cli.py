@@ -37,7 +37,7 @@ def test_help_of_a_verb_names_every_option_and_says_what_each_argument_is(monkey
     assert inspect.getdoc(cli.VERBS[verb]).splitlines()[0] in words
 
 
-@pytest.mark.parametrize(("verb", "words"), [("record", "SETUP"), ("deploy", "POLICY"), ("train", "DATA")])
+@pytest.mark.parametrize(("verb", "words"), [("record", "SETUP"), ("deploy", "POLICY"), ("train", "ALGORITHM")])
 def test_help_names_what_has_to_be_given(monkeypatch, capsys, verb, words):
     _, out, _ = run(monkeypatch, capsys, verb, "--help")
     assert f" {words} " in out and " STR " not in out.split("positional arguments")[1].split("options")[0]
@@ -81,13 +81,20 @@ def test_an_unknown_option_is_named(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "nowhere", "--output", "{tmp}/policy"], ["nowhere", "imitation-ros record"]),
-        (["train", "nowhere", "--output", "{tmp}"], ["{tmp}", "already exists"]),
-        (["train", "nowhere", "--output", "{tmp}/policy", "--recipe", "bcc"], ["'bcc'", "Did you mean 'bc'?"]),
         (
-            ["train", "nowhere", "--output", "{tmp}/policy", "--updates", "-3"],
-            ["--updates is -3; it should be at least"],
+            ["train", "nowhere", "--output", "{tmp}/policy"],
+            ["'nowhere' is no algorithm and no", "imitation-ros record"],
         ),
+        (["train", "gial", "--output", "{tmp}/policy"], ["'gial'", "Did you mean 'gail'?", "airl, sqil, ppo, sac"]),
+        (["train", "bc", "--data", "nowhere", "--output", "{tmp}/policy"], ["nowhere", "imitation-ros record"]),
+        (["train", "gail", "--output", "{tmp}/policy"], ["gail learns from demonstrations: add --data"]),
+        (["train", "{tmp}/file", "--output", "{tmp}"], ["{tmp}", "already exists"]),
+        (["train", "{tmp}/file", "--output", "{tmp}/policy", "--recipe", "bcc"], ["'bcc'", "Did you mean 'bc'?"]),
+        (["train", "ppo", "--output", "{tmp}/policy", "--recipe", "gail"], ["gail.yaml is a recipe of gail, not of"]),
+        (["train", "ppo", "--output", "{tmp}/p", "--set", "ppo.clop=1"], ["ppo: 'clop'", "Did you mean 'clip'?"]),
+        (["train", "ppo", "--output", "{tmp}/p", "--set", "clip"], ["--set is 'clip'; it should be name=value"]),
+        (["train", "ppo", "--output", "{tmp}/p", "--updates", "3"], ["settings above ppo.yaml: 'updates' is unknown"]),
+        (["train", "bc", "--output", "{tmp}/policy", "--updates", "-3"], ["--updates is -3; it should be at least 1"]),
         (["evaluate", "expert", "--setup", "ur5e_insert"], ["the setup ur5e_insert has no `scene:`"]),
         (["operate", "ur5e_insert"], ["the setup ur5e_insert has no `scene:`"]),
         (["operate", "panda_reach", "--namespace", "9 bad"], ["--namespace is '9 bad'"]),

@@ -146,7 +146,7 @@ class PPO:
             old_N = policy.log_prob(rollouts.observations, rollouts.actions)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * left
-        policy_share = 0.0 if left > 1.0 - settings.value_share else 1.0
+        both_learn = left <= 1.0 - settings.value_share
         policy_loss = value_loss = entropy = torch.zeros(())
         for _ in range(settings.epochs):
             for seen, chosen, old_B, advantage_B, return_B in self.minibatches(
@@ -156,7 +156,10 @@ class PPO:
                 policy_loss = clipped_loss(log_prob_B - old_B, advantage_B, settings.clip)
                 value_loss = (self.values(seen) - return_B).square().mean()
                 entropy = entropy_B.mean()
-                self.descend(policy_share * (policy_loss - settings.entropy * entropy) + 0.5 * value_loss)
+                loss = 0.5 * value_loss
+                if both_learn:  # gradients of zero would wear off Adam's bias correction, and the first others leap
+                    loss = policy_loss - settings.entropy * entropy + loss
+                self.descend(loss)
         return {
             "ppo/policy_loss": policy_loss.item(),
             "ppo/value_loss": value_loss.item(),

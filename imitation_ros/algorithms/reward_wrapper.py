@@ -17,7 +17,7 @@ from imitation_ros.envs.robot_env import RobotEnv
 Array = NDArray[Any]
 
 
-class LearnedReward(gymnasium.Wrapper[Any, Any, Any, Any]):
+class LearnedReward(gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordConstructorArgs):
     """Gives a learned reward in place of the environment's, which stays in `info["task_reward"]`.
 
     Where the task ends an episode (`terminated`), the last reward also holds what follows is worth, since no learner
@@ -37,7 +37,8 @@ class LearnedReward(gymnasium.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], reward: FrozenReward | str | Path) -> None:
-        super().__init__(env)
+        gymnasium.utils.RecordConstructorArgs.__init__(self, reward=reward)  # check_env makes it a second time
+        gymnasium.Wrapper.__init__(self, env)
         self.learned = reward if isinstance(reward, FrozenReward) else load_reward(reward)
         self.reads = OurStep(env.unwrapped) if is_ours(env) else AnyStep(env)
         self.learned.check_fits(self.reads.spec, f"the environment {self.reads.spec.name}")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.frozen_reward import FrozenReward
 from imitation_ros.algorithms.reinforcement import first_policy, learn
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rewards import Reward, TaskReward
@@ -56,6 +57,8 @@ class Settings:
     """of the environment, before the first update"""
     replayed_steps: int = 1_000_000
     """the latest, from which batches are drawn"""
+    value_share: float = 0.0
+    """of the training, at its start, in which only the critics learn: else they would spoil a good policy"""
 
     def __post_init__(self) -> None:
         check_counts(self, "batch_size", "replayed_steps")
@@ -66,6 +69,7 @@ class Settings:
         check_range("temperature", self.temperature, self.temperature > 0, "above 0")
         check_range("average_decay", self.average_decay, 0.0 <= self.average_decay < 1.0, "at least 0 and below 1")
         check_range("first_steps", self.first_steps, self.first_steps >= 0, "at least 0")
+        check_range("value_share", self.value_share, 0.0 <= self.value_share < 1.0, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ class SAC:
         Args:
             rollouts: whole episodes, of whatever policy.
             reward: judges every batch anew, as it is then.
-            left: the share of the training that is still to come; the learning rate does not fall with it.
+            left: the share of the training that is still to come: 1 at the start.
         """
         self.remember(rollouts)
         if len(self.replay) < self.settings.first_steps:
@@ -197,15 +201,16 @@ class SAC:
         measured: dict[str, Tensor] = {}
         after_end = reward.after_end(self.settings.discount)
         new_steps = int((~rollouts.absorbing).sum())
+        all_learn = left <= 1.0 - self.settings.value_share
         for _ in range(round(self.settings.updates_per_step * new_steps)):
             steps = self.replay.draw(self.settings.batch_size, self.generator)
             with torch.no_grad():
                 rewards_B = reward.of(steps)
-            measured = self.update(steps, rewards_B, after_end)
+            measured = self.update(steps, rewards_B, after_end, all_learn)
         return {f"sac/{name}": value.item() for name, value in measured.items()}
 
-    def update(self, steps: Steps, rewards_B: Tensor, after_end: float) -> dict[str, Tensor]:
-        """Make one step of everything that is learned, by one batch."""
+    def update(self, steps: Steps, rewards_B: Tensor, after_end: float, all_learn: bool = True) -> dict[str, Tensor]:
+        """Make one step of everything that is learned, or of the critics alone, by one batch."""
         temperature = self.log_temperature.detach().exp()
         targets_B = self.targets_of(steps, rewards_B, after_end, temperature)
         errors_2B = values(self.critics, steps.observations, steps.executed) - targets_B
@@ -213,9 +218,9 @@ class SAC:
         actions_BU, log_prob_B = self.draw(steps.observations)
         value_B = torch.minimum(*values(self.fixed, steps.observations, actions_BU))
         policy_loss = (temperature * log_prob_B - value_B).mean()
-        loss = critic_loss + policy_loss
+        loss = critic_loss + policy_loss if all_learn else critic_loss  # gradients of zero are not none: see PPO
         entropy = -log_prob_B.detach().mean()
-        if self.settings.learn_temperature:
+        if all_learn and self.settings.learn_temperature:
             loss = loss + self.log_temperature * (entropy + self.width)  # it falls while entropy is above -U
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -267,13 +272,13 @@ def train(
     config: Config,
     run: Run,
     device: str = "cpu",
-    reward: Reward | None = None,
+    reward: Reward | FrozenReward | None = None,
 ) -> Result:
     """Train a policy on a reward.
 
     Args:
         demonstrations: only the observations' normaliser is fitted to them; may be empty.
-        reward: judges steps as this policy encodes them; the task's own where there is none.
+        reward: the task's own where there is none.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)

@@ -29,7 +29,7 @@ from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
-SAC_SETTINGS = Settings(temperature=0.05, learn_temperature=False, average_decay=0.995, first_steps=0)
+SETTINGS = Settings(discount=0.99, temperature=0.05, learn_temperature=False, average_decay=0.995, first_steps=0)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Config:
     """of the environment, about: whole episodes are collected"""
     policy: NetworkConfig = NETWORK
     """the policy's network; the critics have layers of the same sizes"""
-    sac: Settings = field(default_factory=lambda: SAC_SETTINGS)
+    sac: Settings = field(default_factory=lambda: SETTINGS)
     """how the policy is improved; half of each batch is the expert's"""
     evaluate_every: int = 5_000
     """steps of the environment"""

@@ -18,7 +18,7 @@ import torch
 import imitation_ros
 from imitation_ros.algorithms import bc, dagger
 from imitation_ros.algorithms import run as running
-from imitation_ros.algorithms.recipe import parse
+from imitation_ros.algorithms.recipe import load_recipe
 from imitation_ros.algorithms.run import Run
 from imitation_ros.console import console
 from imitation_ros.data.dataset import transitions
@@ -310,7 +310,8 @@ def test_nobody_to_learn_from_is_said_in_words(tmp_path):
 
 
 def test_a_recipe_says_what_cloning_says_too():
-    config = parse(dagger.Config, {"updates": 100, "beta_fall": 0.5, "network": {"hidden": [8]}}, "recipe")
+    config = load_recipe("dagger", {"updates": 100, "beta_fall": 0.5, "network": {"hidden": [8]}})
+    assert isinstance(config, dagger.Config)
     assert (config.updates, config.beta_fall, config.network.hidden) == (100, 0.5, (8,))
 
 

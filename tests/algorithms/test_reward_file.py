@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from safetensors.torch import load_file, save_file
 
 from imitation_ros.algorithms.frozen_reward import FrozenReward, executed_width
@@ -76,6 +76,7 @@ def test_shaping_is_left_out_unless_it_is_asked_for(frozen):
     assert np.abs(f - g).max() > 0.01
 
 
+@settings(max_examples=15)
 @given(EPISODES)
 def test_shaping_adds_to_an_episode_only_what_its_first_and_last_state_say(frozen, episodes):
     """The discounted sum of gamma h(s') - h(s) telescopes (Ng et al. 1999); after an end, h is zero."""
@@ -91,6 +92,7 @@ def test_shaping_adds_to_an_episode_only_what_its_first_and_last_state_say(froze
         assert difference == pytest.approx(DISCOUNT**episode.steps * last - first, abs=1e-4)
 
 
+@settings(max_examples=15)
 @given(EPISODES)
 def test_episodes_are_judged_each_by_itself_and_in_order(frozen, episodes):
     together = frozen[False].of_episodes(episodes)

@@ -14,8 +14,8 @@ from imitation_ros.algorithms import sac, sqil
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rollouts import steps_of, with_absorbing
 from imitation_ros.algorithms.run import Run
-from imitation_ros.algorithms.sac import SAC, Settings
-from imitation_ros.algorithms.sqil import AfterEnds, Config, imitate, worth_after_end
+from imitation_ros.algorithms.sac import SAC
+from imitation_ros.algorithms.sqil import SETTINGS, AfterEnds, Config, imitate, worth_after_end
 from imitation_ros.envs.collect import Workers
 from imitation_ros.envs.evaluate import evaluate_with
 from imitation_ros.errors import TrainingError
@@ -31,7 +31,7 @@ def trained(setup, steps, demonstrations=10, folder=None, rounds=None):
     torch.set_num_threads(1)
     config = Config(
         steps=steps, steps_per_round=40, policy=SMALL,
-        sac=Settings(batch_size=64, learning_rate=3e-3, average_decay=0.9),
+        sac=replace(SETTINGS, discount=0.95, batch_size=64, learning_rate=3e-3, average_decay=0.9),
     )  # fmt: skip
     done = []
 
@@ -67,7 +67,7 @@ def test_critics_tell_the_expert_from_the_policy_by_1_and_0():
     with Workers(POINT) as workers:
         policy = MLPPolicy(workers.spec, SMALL)
         steps = steps_of(workers.collect(Expert(), 5), policy)
-    learner = SAC(policy, Settings(batch_size=128, learning_rate=3e-3), torch.Generator().manual_seed(0))
+    learner = SAC(policy, replace(SETTINGS, batch_size=128, learning_rate=3e-3), torch.Generator().manual_seed(0))
     ended = torch.ones(len(steps), dtype=torch.bool)
     expert = Replay(policy.spec, 1, len(steps), "cpu")
     done = torch.full_like(steps.executed, 0.8)

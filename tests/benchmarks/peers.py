@@ -26,7 +26,7 @@ def packages_of(peer: str) -> list[str]:
     """Return what a peer's environment is made of."""
     if peer == "panda-gym":
         return ["panda-gym==3.0.7", same("pybullet")]
-    return ["imitation==1.0.1", same("torch"), "setuptools<81"]  # some of what it needs imports pkg_resources
+    return ["imitation==1.0.1", same("torch"), same("pybullet"), "setuptools<81"]  # pkg_resources is imported
 
 
 def python_of(peer: str) -> Path:
