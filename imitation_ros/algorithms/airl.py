@@ -19,6 +19,9 @@ from imitation_ros.errors import TrainingError
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 
+NETWORK = replace(ppo.NETWORK, log_std=(-3.0, -0.7, -0.7))
+
+
 @dataclass(frozen=True)
 class Config(adversarial.Config):
     """AIRL: learn a reward, apart from the dynamics, that a fresh policy can be trained on."""
@@ -27,7 +30,7 @@ class Config(adversarial.Config):
     """the reward's network"""
     gradient_penalty: float = 0.02
     """as for GAIL, but f has to become as steep as log pi"""
-    policy: NetworkConfig = replace(ppo.NETWORK, log_std=(-3.0, -0.7, -0.7))
+    policy: NetworkConfig = NETWORK
     """the policy's network; -log pi pays for noise, so its log-std is held down"""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""PPO and SAC of stable-baselines3 with the settings of learners.py, on the environment's own reward; see side_by_side.py."""
+"""PPO and SAC of stable-baselines3 with the settings of learners.py, on the task's reward; see side_by_side.py."""
 
 from __future__ import annotations
 
