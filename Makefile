@@ -5,6 +5,7 @@
 # make format       put the format right
 # make bench        the benchmarks, into bench/
 # make bench-learning   does every algorithm learn what it should; ARGS="pendulum reach" chooses rows; into bench/learning/
+#                   ARGS="--show --picture docs/learning.png" draws the README's figure of what there is
 #
 # Everything goes into $(VENV), or $(JAZZY), made if there is none. PYTHON chooses the interpreter (3.10 to 3.12).
 

@@ -18,7 +18,6 @@ from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
-
 NETWORK = replace(ppo.NETWORK, log_std=(-3.0, -0.7, -0.7))
 
 

@@ -158,22 +158,20 @@ def curve_of(state: TrainState, job: Job) -> list[dict[str, float]]:
 
 
 def print_figures(figures: Mapping[str, Evaluation], state: TrainState) -> None:
+    """Print who did how well; without successes where nobody says what success is."""
     names = {SELECTED: f"selected (after {state.best_steps})", LAST: f"last (after {state.steps})"}
-    rows = []
+    judged = any(figure.successes is not None for figure in figures.values())
+    heads = ("policy", *(["success (95 %)"] if judged else []), "return (95 %)", "steps", "episodes")
+    rows: list[tuple[str, ...]] = []
     for key, figure in figures.items():
-        success = "-"
-        if figure.successes is not None:
-            low, high = figure.interval
-            success = f"{100 * figure.success_rate:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-        low, high = figure.return_interval
-        rows.append(
-            (
-                names.get(key, key),
-                success,
-                f"{figure.mean_return:.4g}" + (f" ({low:.4g} to {high:.4g})" if figure.episodes > 1 else ""),
-                f"{sum(figure.steps) / figure.episodes:.0f}",
-                f"{figure.episodes}",
-            )
+        low, high = figure.interval
+        success = (
+            "-"
+            if figure.successes is None
+            else f"{100 * figure.success_rate:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
         )
-    heads = ("policy", "success (95 %)", "return (95 %)", "steps", "episodes")
+        low, high = figure.return_interval
+        reward = f"{figure.mean_return:.4g}" + (f" ({low:.4g} to {high:.4g})" if figure.episodes > 1 else "")
+        steps = f"{sum(figure.steps) / figure.episodes:.0f}"
+        rows.append((names.get(key, key), *([success] if judged else []), reward, steps, str(figure.episodes)))
     print_table(heads, rows, drop=("episodes", "steps"), fold="policy")

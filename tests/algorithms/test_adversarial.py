@@ -16,9 +16,9 @@ from mixed_robot import EPISODES, Careless, mixed_episode, mixed_policy
 from tabular_env import Table, goal_reward, maze
 
 from imitation_ros.algorithms import airl, gail, ppo
-from imitation_ros.algorithms.adversarial import RewardFit, cross_entropy, squared_gradient
+from imitation_ros.algorithms.discriminator import RewardFit, cross_entropy, squared_gradient
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet, reward_inputs
-from imitation_ros.algorithms.rollouts import steps_of, with_absorbing
+from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
 from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.tabular import solve
@@ -49,8 +49,8 @@ def test_the_penalty_is_the_squared_slope_in_all_that_the_reward_reads(some, oth
     net = RewardNet(5, 7, RewardConfig(hidden=(), state_only=state_only), 0.9)
     pairs = [steps_of(episodes, mixed_policy()) for episodes in (some, others)]
     one, other = (steps.take(torch.arange(9) % len(steps)) for steps in pairs)
-    found = squared_gradient(net, one, other, torch.linspace(0, 1, 9)[:, None])
-    torch.testing.assert_close(found, net.g[0].weight.square().sum())
+    found = squared_gradient(net, Steps.join([one, other]), torch.linspace(0, 1, 9))
+    torch.testing.assert_close(found, net.g[0].weight[:, :-1].square().sum())  # the last says whether it is an end
 
 
 @pytest.mark.parametrize("row", [0, 2, 3], ids=["within", "at the end", "after the end"])
@@ -60,7 +60,7 @@ def test_the_penalty_of_a_shaped_reward_is_what_differences_say(row):
         net = RewardNet(5, 7, RewardConfig(hidden=(6,), shaped=True), 0.9)
     full = with_absorbing(steps_of([mixed_episode(3, 0, terminated=True)], mixed_policy()), 4, 0.9)
     here = full.take(torch.tensor([row]))
-    found = squared_gradient(net, here, here, torch.full((1, 1), 0.5)).item()
+    found = squared_gradient(net, Steps.join([here, here]), torch.full((1,), 0.5)).item()
     exact, numbers = copy.deepcopy(net).double(), torch.cat([value.flatten() for value in reward_inputs(here)]).double()
 
     def f(numbers: torch.Tensor) -> float:
@@ -69,7 +69,14 @@ def test_the_penalty_of_a_shaped_reward_is_what_differences_say(row):
 
     nudges = 1e-5 * torch.eye(len(numbers), dtype=torch.float64)
     slopes = [(f(numbers + nudge) - f(numbers - nudge)) / 2e-5 for nudge in nudges]
-    assert found == pytest.approx(sum(slope**2 for slope in slopes), rel=1e-4)
+    assert found == pytest.approx(sum(slope**2 for slope in slopes[:-2]), rel=1e-4)  # but of being an end
+
+
+def test_nothing_is_penalised_between_a_step_and_one_after_the_end():
+    net = RewardNet(5, 7, RewardConfig(hidden=()), 0.9)
+    full = with_absorbing(steps_of([mixed_episode(3, 0, terminated=True)], mixed_policy()), 4, 0.9)
+    assert full.absorbing.tolist() == [False, False, False, True]
+    assert squared_gradient(net, full.take(torch.tensor([0, 3])), torch.full((1,), 0.5)).item() == 0.0
 
 
 def fit_of(algorithm, policy, widths, time_limit, **changes) -> RewardFit:
@@ -107,9 +114,8 @@ def test_an_end_is_worth_what_the_expert_makes_of_it(algorithm, expert_ends):
     if not expert_ends:
         parts.reverse()
     expert, rollouts = (steps_of(part, policy) for part in parts)
-    # without a penalty: between a row after the end, whose log pi is 0, and one before it, AIRL's pulls f to one level
     widths = expert.observations.shape[1], expert.executed.shape[1]
-    fit = fit_of(algorithm, policy, widths, limit, gradient_penalty=0.0)
+    fit = fit_of(algorithm, policy, widths, limit)
     fit.improve(fit.complete(expert), fit.complete(rollouts), 300, left=1.0)
     assert (fit.reward_net.after_end(0.95) > 0.0) == expert_ends
 

@@ -12,7 +12,7 @@ from tabular_env import gridworld, random_mdp
 from tabular_rows import TablePolicy, every_step, table, visited
 
 from imitation_ros.algorithms import airl
-from imitation_ros.algorithms.adversarial import RewardFit
+from imitation_ros.algorithms.discriminator import RewardFit
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet
 from imitation_ros.algorithms.rollouts import steps_of, with_absorbing
 from imitation_ros.algorithms.run import Run

@@ -12,7 +12,7 @@ from tabular_env import random_mdp
 from tabular_rows import TablePolicy, table, visited
 
 from imitation_ros.algorithms import gail
-from imitation_ros.algorithms.adversarial import RewardFit
+from imitation_ros.algorithms.discriminator import RewardFit
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet
 from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.tabular import occupancy, solve

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from imitation_ros.console import console
 from tests.benchmarks.learning.jobs import run_jobs
-from tests.benchmarks.learning.plots import draw
+from tests.benchmarks.learning.plots import draw, draw_overview
 from tests.benchmarks.learning.rows import ROWS
 from tests.benchmarks.learning.table import write_tables
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep results of other code; else they are made anew")
     parser.add_argument("--again", action="store_true", help="make all anew, also what is done")
     parser.add_argument("--show", action="store_true", help="run nothing; write table and figures of what there is")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the adversarial rows side by side, too")
     parser.add_argument("--at-once", type=int, default=2, help="processes, of one thread each (default: 2)")
     asked = parser.parse_args()
     if unknown := set(asked.rows) - {row.name for row in ROWS}:
@@ -36,6 +38,8 @@ def main() -> None:
             console.print("Interrupted; the same command goes on with the jobs that are missing.")
     for row in ROWS:
         draw(row)
+    if asked.picture:
+        draw_overview(ROWS, asked.picture)
     console.print(f"The table is {write_tables(ROWS)}, the figures are beside it.")
 
 

@@ -116,6 +116,8 @@ def code() -> str:
 def run_jobs(jobs: Sequence[Job], at_once: int) -> None:
     """Run jobs in their order, but those that must be alone before all others."""
     alone, side_by_side = ([job for job in jobs if job.alone is which] for which in (True, False))
+    if any(job.module == "peer_adversarial" or job.method == SPEED for job in jobs):
+        python_of("imitation")  # made here, lest two jobs make it at once
     for job in jobs:
         if job.module == "peer_adversarial" and not job.shown.is_file():
             save_for_peers(job.shown, demonstrations_of(PROBLEMS[job.problem], job.seed))

@@ -25,7 +25,7 @@ class PPOSettings:
 @dataclass(frozen=True)
 class SACSettings:
     """Attributes:
-    episode_steps: after each episode there are as many updates.
+    episode_steps: after each episode there are updates_per_step times as many updates.
     first_steps: before the first update, of actions at random.
     """
 
@@ -34,6 +34,7 @@ class SACSettings:
     learning_rate: float
     first_steps: int = 1000
     target_share: float = 0.005
+    updates_per_step: float = 1.0
     hidden: tuple[int, ...] = (64, 64)
 
 
@@ -43,5 +44,7 @@ PPO: Mapping[str, PPOSettings] = {
 }
 SAC: Mapping[str, SACSettings] = {
     "pendulum": SACSettings(episode_steps=200, batch_size=256, learning_rate=1e-3),
-    "halfcheetah": SACSettings(episode_steps=1000, batch_size=256, learning_rate=1e-3, first_steps=2000),
+    "halfcheetah": SACSettings(
+        episode_steps=1000, batch_size=256, learning_rate=1e-3, first_steps=2000, updates_per_step=0.25
+    ),
 }

@@ -224,6 +224,7 @@ def learn_sac(task: Task) -> None:
             discount=task.problem.gamma,
             target_share=settings.target_share,
             first_steps=settings.first_steps,
+            updates_per_step=settings.updates_per_step,
         ),
         evaluate_every=task.job["every"],
         seed=task.job["seed"],
@@ -231,7 +232,7 @@ def learn_sac(task: Task) -> None:
     with task.measured.timed():
         result = sac.train([], task.workers, config, task.run(config.steps))
     finish(task, result)
-    task.measured.updates = {"policy": task.measured.steps - settings.first_steps}
+    task.measured.updates = {"policy": round((task.measured.steps - settings.first_steps) * settings.updates_per_step)}
     task.measured.network = f"{'x'.join(map(str, settings.hidden))} relu"
 
 

@@ -79,10 +79,10 @@ def ppo(job: dict[str, Any]) -> PPO:
 
 def sac(job: dict[str, Any]) -> SAC:
     settings = learners.SAC[job["problem"]]
+    updates = round(settings.updates_per_step * settings.episode_steps)
     return SAC(
         "MlpPolicy", DummyVecEnv([lambda: environment_of(job)]), learning_rate=settings.learning_rate,
         batch_size=settings.batch_size, learning_starts=settings.first_steps, train_freq=(1, "episode"),
-        gradient_steps=-1, gamma=job["gamma"], tau=settings.target_share, ent_coef="auto", buffer_size=job["steps"],
-        seed=job["seed"], device="cpu", policy_kwargs={"net_arch": list(settings.hidden)},
+        gradient_steps=updates, gamma=job["gamma"], tau=settings.target_share, ent_coef="auto",
+        buffer_size=job["steps"], seed=job["seed"], device="cpu", policy_kwargs={"net_arch": list(settings.hidden)},
     )  # fmt: skip
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -10,6 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
@@ -33,32 +35,17 @@ COLOURS = {  # Okabe & Ito's, which everybody can tell apart
 }
 GREY = "#8A8A8A"
 GAP = 0.045  # of the height, between two labels
+OVERVIEW = ("pendulum", "pendulum-sac", "pendulum-windows", "cartpole", "reach", "sqil")
 
 
 def draw(row: Row) -> Path | None:
     """Draw a row's curves, if it has any."""
-    found = {method: seeds for method, seeds in results_of(row).items() if seeds}
-    curves = {method: seeds for method, seeds in found.items() if len(seeds[0].measured.curve) > 1}
-    if not curves or not row.drawn:
+    if not is_drawn(row):
         return None
     figure, axes = plt.subplots(figsize=(8.0, 4.2), dpi=150)
-    labels = []
-    for method, seeds in curves.items():
-        labels.append((draw_curve(axes, row, method, seeds), method, colour_of(method)))
-    for method, value in levels(row, found).items():
-        axes.axhline(value, color="#000000", linewidth=1.2, linestyle=(0, (4, 3)) if method == "BC" else "-")
-        labels.append((value, method, "#000000"))
-    if row.target is not None:
-        axes.axhline(row.target, color=GREY, linewidth=1.0, linestyle=":")
-        labels.append(
-            (
-                row.target,
-                f"asked for: {100 * row.target:.0f} %" if row.by_success else f"asked for: {row.target:g}",
-                GREY,
-            )
-        )
+    lines = draw_lines(axes, row)
     dress(axes, row)
-    place_labels(axes, labels)
+    place_labels(axes, [(line.end, line.name, line.colour) for line in lines])
     path = FOLDER / f"{row.name}.png"
     figure.tight_layout()
     figure.savefig(path)
@@ -66,8 +53,71 @@ def draw(row: Row) -> Path | None:
     return path
 
 
-def draw_curve(axes: Axes, row: Row, method: str, seeds: Seeds) -> float:
-    """Draw one method, and return where its curve ends."""
+def draw_overview(rows: Sequence[Row], path: Path) -> None:
+    """Draw the rows of an adversarial learner side by side, with one legend: the README's figure."""
+    shown = [row for row in rows if row.name in OVERVIEW and is_drawn(row)]
+    if not shown:
+        return
+    down = -(-len(shown) // 3)
+    figure, grid = plt.subplots(down, 3, figsize=(12.0, 3.3 * down + 0.8), dpi=130, squeeze=False)
+    handles: dict[str, Artist] = {}
+    for axes, row in zip(grid.flat, shown, strict=False):
+        for line in draw_lines(axes, row):
+            name = line.name.replace(", SAC", "").split(":")[0]
+            handles.setdefault(name, line.artist)
+        dress(axes, row)
+        title, _, rest = row.title.removesuffix(" learns").partition(", ")
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=20)
+        axes.texts[0].set_text(rest)
+    for axes in list(grid.flat)[len(shown) :]:
+        axes.axis("off")
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=5, frameon=False, fontsize=9)
+    seeds = max(job.seed for job in shown[0].jobs) + 1
+    what = f"Return, or success rate, over environment steps: mean of {seeds} seeds; band: lowest to highest seed"
+    figure.suptitle(what, x=0.01, ha="left", fontsize=10, color="#555555")
+    figure.tight_layout(rect=(0.0, 0.75 / figure.get_figheight(), 1.0, 1.0))
+    figure.savefig(path)
+    plt.close(figure)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was drawn, and where it ends."""
+
+    name: str
+    end: float
+    colour: str
+    artist: Artist
+
+
+def curves_of(row: Row) -> dict[str, list[Found]]:
+    """Return the methods that have a curve."""
+    return {method: seeds for method, seeds in results_of(row).items() if seeds and len(seeds[0].measured.curve) > 1}
+
+
+def is_drawn(row: Row) -> bool:
+    return row.drawn and bool(curves_of(row))
+
+
+def draw_lines(axes: Axes, row: Row) -> list[Line]:
+    """Draw curves and levels, those that are judged on top."""
+    curves = curves_of(row)
+    ordered = sorted(curves, key=lambda method: method in row.judged)
+    lines = {method: draw_curve(axes, row, method, curves[method]) for method in ordered}
+    drawn = [lines[method] for method in curves]
+    for name, value in levels(row, results_of(row)).items():
+        style = (0, (4, 3)) if name == "BC" else "-"
+        artist = axes.axhline(value, color="#000000", linewidth=1.2, linestyle=style)
+        drawn.append(Line(name, value, "#000000", artist))
+    if row.target is not None:
+        asked = f"asked for: {100 * row.target:.0f} %" if row.by_success else f"asked for: {row.target:g}"
+        artist = axes.axhline(row.target, color=GREY, linewidth=1.0, linestyle=":")
+        drawn.append(Line(asked, row.target, GREY, artist))
+    return drawn
+
+
+def draw_curve(axes: Axes, row: Row, method: str, seeds: Seeds) -> Line:
+    """Draw one method."""
     steps, values = grid_of(row, seeds)
     beside = method not in row.judged
     colour = colour_of(method)
@@ -75,8 +125,9 @@ def draw_curve(axes: Axes, row: Row, method: str, seeds: Seeds) -> float:
     axes.fill_between(
         steps / 1000, values.min(0), values.max(0), color=colour, alpha=0.10 if beside else 0.22, linewidth=0
     )
-    axes.plot(steps / 1000, values.mean(0), color=colour, linewidth=1.4 if beside else 2.2, linestyle=dashed)
-    return float(values.mean(0)[-1])
+    width = 1.4 if beside else 2.2
+    (artist,) = axes.plot(steps / 1000, values.mean(0), color=colour, linewidth=width, linestyle=dashed)
+    return Line(method, float(values.mean(0)[-1]), colour, artist)
 
 
 def grid_of(row: Row, seeds: Seeds) -> tuple[np.ndarray, np.ndarray]:
