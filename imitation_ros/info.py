@@ -21,15 +21,18 @@ from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec, load_spec
 
 Array = NDArray[Any]
+REWARD_JSON = "reward.json"  # as algorithms/reward_file.py calls it, which imports torch
 
 
 def show(path: str) -> None:
-    """Print a summary of a dataset, a bundle, or the setup of that name."""
+    """Print a summary of a dataset, a policy bundle, a reward, or the setup of that name."""
     if not path.strip():
         raise SpecError("info was given an empty name. Give a recording, a policy, or a setup such as panda_reach.")
     folder = Path(path)
     if (folder / POLICY_JSON).is_file():
         show_bundle(folder, read_info(folder))
+    elif (folder / REWARD_JSON).is_file():
+        show_reward(folder)
     elif folder.is_dir() or folder.suffix in (".hdf5", ".h5", ".part"):
         show_dataset(folder, iterate_episodes(folder))
     else:
@@ -122,6 +125,22 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
     console.print(
         "versions: " + ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
     )
+    show_spec(info.spec)
+
+
+def show_reward(path: Path) -> None:
+    from imitation_ros.algorithms.reward_file import read_reward_info  # which imports torch
+
+    info = read_reward_info(path)
+    provenance, shown = info.provenance, info.demonstrations
+    console.print(f"[bold]{path}[/bold]: a reward for {info.spec.name}, of a discount of {info.discount:g}")
+    if "algorithm" in provenance:
+        console.print(f"learned by {provenance['algorithm']} from {source_of(provenance)}")
+    if shown:
+        console.print(
+            f"the {shown['episodes']:.0f} demonstrations are worth {shown['lowest']:.4g} to {shown['highest']:.4g} per "
+            f"step; `imitation-ros score {path} --data DATA` says what others are"
+        )
     show_spec(info.spec)
 
 

@@ -114,7 +114,8 @@ def train(
     """Learn a reward that explains the expert, and a policy for it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        policy = first_policy(config.start, config.policy, demonstrations, workers, config.seed).to(device)
+        policy, _ = first_policy(config.start, config.policy, demonstrations, workers, config.seed)
+        policy = policy.to(device)
         generator = torch.Generator().manual_seed(config.seed)
         learner = learner_of(policy, config, generator)
         expert = steps_of(demonstrations, policy)

@@ -208,12 +208,12 @@ def train(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        policy = first_policy(config.start, config.policy, demonstrations, workers, config.seed).to(device)
+        policy, taken = first_policy(config.start, config.policy, demonstrations, workers, config.seed)
         if not config.start:
             start_small(policy, FIRST_LAYER)
         generator = torch.Generator().manual_seed(config.seed)
-        learner = PPO(policy, config.ppo, generator)
-    state = TrainState(learner.modules, learner.optimizers, {"draws": generator})
+        learner = PPO(policy.to(device), config.ppo, generator)
+    state = TrainState(learner.modules, learner.optimizers, {"draws": generator}, steps=taken)
     return learn(learner, workers, config, reward or TaskReward(), Scale(), state, run)
 
 

@@ -20,6 +20,7 @@ from imitation_ros.algorithms.state import TrainState
 from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
+from imitation_ros.policies.actor import Actor
 from imitation_ros.policies.checkpoint import load_policy
 from imitation_ros.policies.driving import Driver
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
@@ -120,8 +121,8 @@ def judged(reward: Reward | FrozenReward, episodes: list[Episode], measured: dic
 
 def first_policy(
     start: str, network: NetworkConfig, demonstrations: Sequence[Episode], workers: Workers, seed: int
-) -> MLPPolicy:
-    """Return the policy that learning starts from.
+) -> tuple[MLPPolicy, int]:
+    """Return the policy that learning starts from, and how many steps of the environment were taken for it.
 
     Args:
         start: a bundle's folder, whose policy is taken as it is; empty: an untrained one.
@@ -135,14 +136,11 @@ def first_policy(
         differences = policy.spec.differences(workers.spec)
         if differences:
             raise TrainingError(f"{start} and the environment mean different things: {'; '.join(differences[:5])}.")
-        return policy
+        return policy, 0
     policy = MLPPolicy(workers.spec, network)
-    if not demonstrations:
-        from imitation_ros.policies.actor import Actor
-
-        demonstrations = workers.collect(Actor(policy), FITTING_EPISODES, seed, "train")
-    policy.fit(observed(demonstrations, policy))
-    return policy
+    seen = demonstrations or workers.collect(Actor(policy), FITTING_EPISODES, seed, "train")
+    policy.fit(observed(seen, policy))
+    return policy, 0 if demonstrations else sum(episode.steps for episode in seen)
 
 
 def observed(episodes: Sequence[Episode], policy: MLPPolicy) -> dict[str, Tensor]:

@@ -282,9 +282,9 @@ def train(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        policy = first_policy(config.start, config.policy, demonstrations, workers, config.seed).to(device)
-        learner = SAC(policy, config.sac, torch.Generator().manual_seed(config.seed))
+        policy, taken = first_policy(config.start, config.policy, demonstrations, workers, config.seed)
+        learner = SAC(policy.to(device), config.sac, torch.Generator().manual_seed(config.seed))
     if not config.start:
         learner.first_driver = AnyAction(workers.spec)
-    state = TrainState(learner.modules, learner.optimizers, {"draws": learner.generator})
+    state = TrainState(learner.modules, learner.optimizers, {"draws": learner.generator}, steps=taken)
     return learn(learner, workers, config, reward or TaskReward(), None, state, run)

@@ -82,7 +82,7 @@ def test_sac_brings_a_cloned_policy_beyond_its_expert(cloned, workers):
 
 def learner_of(module, folder, workers, **settings):
     kind = {ppo: ppo.PPO, sac: sac.SAC}[module]
-    policy = first_policy(str(folder), module.NETWORK, [], workers, 0)
+    policy, _ = first_policy(str(folder), module.NETWORK, [], workers, 0)
     return kind(policy, module.Settings(**settings), torch.Generator().manual_seed(0))
 
 

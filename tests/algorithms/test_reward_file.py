@@ -17,8 +17,10 @@ from imitation_ros.algorithms.reinforcement import as_told, judged
 from imitation_ros.algorithms.reward_file import REWARD_JSON, WEIGHTS, load_reward, read_reward_info, save_reward
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet
 from imitation_ros.algorithms.rollouts import steps_of
+from imitation_ros.console import console
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import BundleError
+from imitation_ros.info import show
 from tests.algorithms.mixed_robot import EPISODES, mixed_episode, mixed_policy, mixed_spec
 from tests.algorithms.point_env import POINT
 
@@ -130,6 +132,17 @@ def test_it_remembers_what_the_demonstrations_were_worth(tmp_path):
     worth = read_reward_info(folder).demonstrations
     wanted = {"lowest": min(means), "mean": np.mean(means), "highest": max(means), "episodes": 3}
     assert worth == pytest.approx(wanted, abs=1e-6)
+
+
+def test_info_says_what_it_is(tmp_path):
+    provenance = {"algorithm": "airl", "data": {"folder": "demos", "episodes": 3, "transitions": 12}}
+    shown = [mixed_episode(4, seed) for seed in range(3)]
+    folder = save_reward(tmp_path / "reward", net_of(), mixed_policy(), provenance, shown)
+    with console.capture() as captured:
+        show(str(folder))
+    words = " ".join(captured.get().split())
+    assert "a reward for mixed, of a discount of 0.9 learned by airl from 3 episodes (12 ticks) of demos" in words
+    assert "the 3 demonstrations are worth" in words and "robot mixed, 10 Hz" in words
 
 
 def test_it_is_found_in_the_bundle_of_its_policy(tmp_path):

@@ -14,7 +14,7 @@ from imitation.algorithms.adversarial import common
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from tests.benchmarks.learning.gym_side import environment_of
-from tests.benchmarks.learning.peer_adversarial import ENVIRONMENTS, ppo_trainer
+from tests.benchmarks.learning.peer_adversarial import ENVIRONMENTS, policy_updates, ppo_trainer
 from tests.benchmarks.peers import answer_questions
 
 
@@ -35,6 +35,8 @@ def prepare() -> Callable[..., float]:
 
         trainer.train(asked["steps"], look)
         (steps, cpu_s, wall_s), (all_steps, all_cpu_s, all_wall_s) = looks[0], looks[-1]
+        last["rounds"], last["discriminator"] = len(looks), trainer._disc_step
+        last["policy"] = policy_updates(trainer.gen_algo)
         last["cpu"] = (all_steps - steps) / (all_cpu_s - cpu_s)
         last["wall"] = (all_steps - steps) / (all_wall_s - wall_s)
         return last["wall"]

@@ -73,7 +73,7 @@ def draw_overview(rows: Sequence[Row], path: Path) -> None:
         axes.axis("off")
     figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=5, frameon=False, fontsize=9)
     seeds = max(job.seed for job in shown[0].jobs) + 1
-    what = f"Return, or success rate, over environment steps: mean of {seeds} seeds; band: lowest to highest seed"
+    what = f"Return, or success rate, over environment steps: mean over seeds ({seeds} of ours); band: all seeds"
     figure.suptitle(what, x=0.01, ha="left", fontsize=10, color="#555555")
     figure.tight_layout(rect=(0.0, 0.75 / figure.get_figheight(), 1.0, 1.0))
     figure.savefig(path)
@@ -159,7 +159,7 @@ def colour_of(method: str) -> str:
 def dress(axes: Axes, row: Row) -> None:
     axes.set_title(row.title, loc="left", fontsize=11, fontweight="bold", pad=20)
     seeds = max(job.seed for job in row.jobs) + 1
-    what = f"{'success' if row.by_success else 'return'}, mean of {seeds} seeds; band: lowest to highest seed"
+    what = f"{'success' if row.by_success else 'return'}, mean over seeds ({seeds} of ours); band: lowest to highest"
     axes.text(0.0, 1.03, what, transform=axes.transAxes, fontsize=9, color="#555555")
     axes.set_xlabel("environment steps, thousands")
     if row.by_success:

@@ -1,7 +1,8 @@
 """Environment steps per second of GAIL and AIRL on Pendulum-v1, beside imitation 1.0.1, in turns.
 
-In CPU time with the same networks, rollouts and updates (so without our gradient penalty); in wall time as ours is
-tuned: with the penalty, and two processes that collect. Starting up and the first round are left out.
+In CPU time with the same networks, rollouts and updates (so without our gradient penalty, and without its
+normalisation of inputs and its statistics); in wall time as ours is tuned: by the recipe, and with two processes that
+collect. Starting up and the first round are left out; there is no evaluation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 import torch
 
-from imitation_ros.algorithms import airl, gail
+from imitation_ros.algorithms import airl, gail, ppo
+from imitation_ros.algorithms.recipe import load_recipe
 from imitation_ros.algorithms.run import Run
 from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
@@ -24,6 +26,15 @@ from tests.benchmarks.learning.demonstrations import PROBLEMS, demonstrations_of
 from tests.benchmarks.learning.measure import Measurement, question, write_result
 from tests.benchmarks.peers import Peer
 
+SAME: Mapping[str, Any] = {  # as peer_adversarial.py has it; the counts are compared, too
+    "steps_per_round": 1600,
+    "ppo": ppo.Settings(epochs=10, batch_size=200),
+    "reward_updates": 30,
+    "batch_size": 256,
+    "replayed_rounds": 10,
+    "gradient_penalty": 0.0,
+    "last_updates": 0,
+}
 REPEATS = 3
 STEPS = 24_000
 
@@ -39,17 +50,24 @@ def run(job: Mapping[str, Any]) -> Measurement:
                 asked = {**job, "method": f"imitation {name}", "steps": STEPS, "normalised": False}
                 peer.ask(job=json.dumps(asked))
                 theirs_cpu, theirs_wall = peer.ask(read="cpu"), peer.ask(read="wall")
-                cpu, _ = rates_of(module, episodes, job["setup"], tuned=False)
-                _, wall = rates_of(module, episodes, job["setup"], tuned=True)
+                rounds = peer.ask(read="rounds")
+                counts = {what: peer.ask(read=what) / rounds for what in ("policy", "discriminator")}
+                if counts != {"policy": 80, "discriminator": 30}:
+                    raise RuntimeError(f"imitation made other updates a round than ours: {counts}")
+                cpu, _ = rates_of(module, episodes, job["setup"], tuned=False, rounds=rounds)
+                _, wall = rates_of(module, episodes, job["setup"], tuned=True, rounds=rounds)
                 for what, ours, other in (("cpu", cpu, theirs_cpu), ("wall", wall, theirs_wall)):
                     rates.setdefault(f"{name} {what} ours", []).append(ours)
                     rates.setdefault(f"{name} {what} imitation", []).append(other)
                     rates.setdefault(f"{name} {what} ratio", []).append(ours / other)
     measured.figures = {what: median(values) for what, values in rates.items()}
+    measured.updates = {"policy per round": 80, "discriminator per round": 30}
     return measured
 
 
-def rates_of(module: ModuleType, episodes: list[Episode], setup: str, tuned: bool) -> tuple[float, float]:
+def rates_of(
+    module: ModuleType, episodes: list[Episode], setup: str, tuned: bool, rounds: float
+) -> tuple[float, float]:
     """Return environment steps per second of CPU time of this process, and of wall time."""
     looks: list[tuple[int, float, float]] = []
 
@@ -57,11 +75,13 @@ def rates_of(module: ModuleType, episodes: list[Episode], setup: str, tuned: boo
         looks.append((steps, time.process_time(), time.monotonic()))
         return steps < STEPS
 
-    config = module.Config(steps=STEPS)
+    config = replace(load_recipe(module.__name__.rpartition(".")[2]), steps=STEPS)
     if not tuned:
-        config = replace(config, gradient_penalty=0.0, last_updates=0)
+        config = replace(config, **SAME)
     with Workers(setup, count=2 if tuned else 1) as workers:
         module.train(episodes, workers, config, Run(None, {}, STEPS, None, STEPS, look))
+    if len(looks) != rounds:
+        raise RuntimeError(f"ours made {len(looks)} rounds, imitation {rounds:g}: they are not to be compared")
     (first, *began), (last, *ended) = looks[0], looks[-1]
     cpu_s, wall_s = (after - before for before, after in zip(began, ended, strict=True))
     return (last - first) / cpu_s, (last - first) / wall_s
