@@ -130,17 +130,17 @@ def evaluate(
     run_evaluation(policy, setup, starts, seed, disturbance, randomisation, workers)
 
 
-def score(reward: Path, /, data: Path, csv: Path | None = None) -> None:
+def score(reward: Path, /, data: Path, csv: str = "") -> None:
     """Rank episodes by a learned reward, and say which look unlike the expert.
 
     Args:
         reward: the folder of a reward, or the bundle of the policy that airl or gail learned with it.
         data: one HDF5 file, or a folder of them.
-        csv: a file to write the table to; must not exist.
+        csv: a file to write the table to, which must not exist; none if empty.
     """
     from imitation_ros.scoring import run_scoring
 
-    run_scoring(reward, data, csv)
+    run_scoring(reward, data, Path(csv) if csv else None)
 
 
 def info(path: str, /) -> None:

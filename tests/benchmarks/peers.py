@@ -6,6 +6,7 @@ peer's side runs in the peer's environment.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -35,11 +36,14 @@ def python_of(peer: str) -> Path:
     python, installed = folder / "bin" / "python", folder / "installed.txt"
     packages = packages_of(peer)
     wanted = "\n".join(packages)
-    if not installed.is_file() or installed.read_text() != wanted:
-        print(f"Making {folder} of {', '.join(packages)}: a minute or more, up to some GB ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, env=environment())
-        subprocess.run([python, "-m", "pip", "install", "-qq", *packages], check=True, env=environment())
-        installed.write_text(wanted)
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two benches at once would clear each other's
+        if not installed.is_file() or installed.read_text() != wanted:
+            print(f"Making {folder} of {', '.join(packages)}: a minute or more, up to some GB ...", flush=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, env=environment())
+            subprocess.run([python, "-m", "pip", "install", "-qq", *packages], check=True, env=environment())
+            installed.write_text(wanted)
     return python.absolute()
 
 

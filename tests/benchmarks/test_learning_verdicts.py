@@ -85,7 +85,7 @@ def test_windows_are_won_only_where_bc_fails() -> None:
 
 def test_beside_stable_baselines3_both_the_return_and_the_speed_count() -> None:
     def seeds(values: list[float], minutes: float) -> list[Found]:
-        return [found(last=value, cpu_minutes=minutes) for value in values]
+        return [found(last=value, cpu_minutes=minutes, updates={"policy": 100}) for value in values]
 
     theirs = seeds([-160.0, -150.0, -155.0], 1.6)
     assert verdict("ppo-pendulum", ours=seeds([-150.0, -160.0, -156.0], 1.0), **{"sb3 PPO": theirs}).passed

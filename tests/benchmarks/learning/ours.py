@@ -112,6 +112,12 @@ def updates_of(config: Any, result: Result) -> dict[str, int]:
     return updates
 
 
+def made(result: Result) -> int:
+    """Return how many steps the learner's optimiser made."""
+    optimizer = next(iter(result.state.optimizers.values()))
+    return int(next(iter(optimizer.state.values()))["step"])
+
+
 def network_of(config: NetworkConfig) -> str:
     return f"{'x'.join(map(str, config.hidden))} {config.activation}"
 
@@ -175,8 +181,7 @@ def learn_ppo(task: Task, demonstrations: Sequence[Episode], config: ppo.Config,
     with task.measured.timed():
         result = ppo.train(demonstrations, task.workers, config, task.run(config.steps), reward=reward)
     finish(task, result)
-    per_round = config.ppo.epochs * -(-config.steps_per_round // config.ppo.batch_size)
-    task.measured.updates = {"policy": result.state.round * per_round}
+    task.measured.updates = {"policy": made(result)}
     task.measured.network = "policy, value: 64x64 tanh"
 
 
@@ -232,7 +237,7 @@ def learn_sac(task: Task) -> None:
     with task.measured.timed():
         result = sac.train([], task.workers, config, task.run(config.steps))
     finish(task, result)
-    task.measured.updates = {"policy": round((task.measured.steps - settings.first_steps) * settings.updates_per_step)}
+    task.measured.updates = {"policy": made(result)}
     task.measured.network = f"{'x'.join(map(str, settings.hidden))} relu"
 
 
