@@ -118,8 +118,10 @@ def trainer_of(
             *spaces, reward_hid_sizes=(64, 64), potential_hid_sizes=(64, 64), discount_factor=job["gamma"], **activation
         )
     kind = GAIL if "GAIL" in job["method"] else AIRL
+    shown = demonstrations(job)
+    rows = min(256, sum(map(len, shown)))  # it refuses a batch larger than the demonstrations
     return kind(
-        demonstrations=demonstrations(job), demo_batch_size=256, venv=env, gen_algo=learner, reward_net=net,
+        demonstrations=shown, demo_batch_size=rows, venv=env, gen_algo=learner, reward_net=net,
         n_disc_updates_per_round=updates, gen_replay_buffer_capacity=capacity, disc_opt_kwargs={"lr": rate},
         allow_variable_horizon=True, custom_logger=configure(tempfile.mkdtemp(), []), **more,
     )  # fmt: skip
