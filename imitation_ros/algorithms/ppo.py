@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.frozen_reward import FrozenReward
-from imitation_ros.algorithms.reinforcement import first_policy, learn, start_small
+from imitation_ros.algorithms.reinforcement import check_steps, first_policy, learn, start_small
 from imitation_ros.algorithms.rewards import Reward, Scale, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
 from imitation_ros.algorithms.rounds import Result
@@ -209,6 +209,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         policy, taken = first_policy(config.start, config.policy, demonstrations, workers, config.seed)
+        check_steps(config.steps, taken)
         if not config.start:
             start_small(policy, FIRST_LAYER)
         generator = torch.Generator().manual_seed(config.seed)

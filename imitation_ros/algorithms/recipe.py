@@ -60,6 +60,8 @@ def asked_for(what: str, recipe: str, data: str) -> tuple[str, str, str]:
         return "", what, data
     if not data and Path(what).exists():
         return "", recipe or "bc", what
+    if what == "mce_irl":
+        raise SpecError("mce_irl learns from tables, not recordings: use it from Python, imitation_ros.algorithms.mce_irl.")
     names = list(dict.fromkeys((*ALGORITHMS, *recipe_names())))
     raise SpecError(
         f"{what!r} is no algorithm and no recording.{did_you_mean(what, names)} There are {', '.join(names)}. "

@@ -143,6 +143,23 @@ def first_policy(
     return policy, 0 if demonstrations else sum(episode.steps for episode in seen)
 
 
+def check_steps(steps: int, taken: int, first_steps: int = 1) -> None:
+    """Refuse a training that would end before its first update.
+
+    Args:
+        taken: before the first round, by `first_policy`; first_steps: of rounds, before the first update.
+
+    Raises:
+        TrainingError: says how many it should be.
+    """
+    if steps < taken + first_steps:
+        fitted = f", and {taken} for the observations' normaliser, where there are no demonstrations" if taken else ""
+        raise TrainingError(
+            f"steps is {steps}; it should be at least {taken + first_steps}: the first update needs {first_steps}"
+            f"{fitted}."
+        )
+
+
 def observed(episodes: Sequence[Episode], policy: MLPPolicy) -> dict[str, Tensor]:
     """Return all observations of episodes, field name to (N, width)."""
     fields = policy.spec.observation

@@ -71,7 +71,7 @@ class Run:
             load_state(self.path, state, self.identity)
             self.saved_round = state.round
             self.say(f"going on after round {state.round} ({state.steps} steps), as {self.path} was saved.")
-        self.history.forget_after(state.round)
+        self.history.forget_after(state.round - 1)  # they count from 0
 
     def end_round(self, state: TrainState, policy: MLPPolicy, measured: Mapping[str, float]) -> bool:
         """Evaluate if it is due, keep the best policy, save and report.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.frozen_reward import FrozenReward
-from imitation_ros.algorithms.reinforcement import first_policy, learn
+from imitation_ros.algorithms.reinforcement import check_steps, first_policy, learn
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rewards import Reward, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
@@ -42,7 +42,9 @@ class Settings:
     batch_size: int = 256
     """steps per update"""
     learning_rate: float = 1e-3
-    """of the policy, the critics and the temperature"""
+    """of the policy, the critics and the temperature, at the start"""
+    rate_left: float = 1.0
+    """share of it at the end; it falls linearly"""
     discount: float = 0.95
     """gamma, of a reward one step later"""
     target_share: float = 0.005
@@ -64,11 +66,13 @@ class Settings:
         check_counts(self, "batch_size", "replayed_steps")
         check_range("updates_per_step", self.updates_per_step, self.updates_per_step > 0, "above 0")
         check_range("learning_rate", self.learning_rate, self.learning_rate > 0, "above 0")
+        check_range("rate_left", self.rate_left, 0.0 < self.rate_left <= 1.0, "above 0 and at most 1")
         check_range("discount", self.discount, 0.0 < self.discount < 1.0, "above 0 and below 1")
         check_range("target_share", self.target_share, 0.0 < self.target_share <= 1.0, "above 0 and at most 1")
         check_range("temperature", self.temperature, self.temperature > 0, "above 0")
         check_range("average_decay", self.average_decay, 0.0 <= self.average_decay < 1.0, "at least 0 and below 1")
-        check_range("first_steps", self.first_steps, self.first_steps >= 0, "at least 0")
+        fits = 0 <= self.first_steps <= self.replayed_steps  # else they never are there
+        check_range("first_steps", self.first_steps, fits, "at least 0 and at most replayed_steps")
         check_range("value_share", self.value_share, 0.0 <= self.value_share < 1.0, "at least 0 and below 1")
 
 
@@ -97,6 +101,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
+        check_range("seed", self.seed, self.seed >= 0, "at least 0")
 
 
 class TwinCritic(nn.Module):
@@ -202,6 +207,8 @@ class SAC:
         after_end = reward.after_end(self.settings.discount)
         new_steps = int((~rollouts.absorbing).sum())
         all_learn = left <= 1.0 - self.settings.value_share
+        falls = 1.0 - self.settings.rate_left
+        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (1.0 - falls * (1.0 - left))
         for _ in range(round(self.settings.updates_per_step * new_steps)):
             steps = self.replay.draw(self.settings.batch_size, self.generator)
             with torch.no_grad():
@@ -283,6 +290,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         policy, taken = first_policy(config.start, config.policy, demonstrations, workers, config.seed)
+        check_steps(config.steps, taken, max(1, config.sac.first_steps))
         learner = SAC(policy.to(device), config.sac, torch.Generator().manual_seed(config.seed))
     if not config.start:
         learner.first_driver = AnyAction(workers.spec)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from imitation_ros.algorithms.check import check_counts
+from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.reinforcement import observed
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
@@ -55,6 +55,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
+        check_range("seed", self.seed, self.seed >= 0, "at least 0")
 
 
 @dataclass

@@ -52,11 +52,12 @@ def stuck(state: TrainState, measured: Mapping[str, float], network: NetworkConf
     """Say that the policy's noise is at a bound, or that the discriminator tells all rows apart."""
     watched = state.notes.setdefault("watch", {})
     told = []
-    low, high, _ = network.log_std
+    low, high, first = network.log_std
     noise, room = measured.get(LOG_STD, math.nan), AT_BOUND * (high - low)
+    is_low, is_high = (noise <= low + room < first), (noise >= high - room > first)  # begun there, it is meant
     for end, bound, is_at, advice in (
-        ("floor", low, noise <= low + room, "it explores no more. Lower the learning rate, or reward entropy"),
-        ("ceiling", high, noise >= high - room, "it acts by chance. Lower the ceiling, or the learning rate"),
+        ("floor", low, is_low, "it explores no more. Lower the learning rate, or reward entropy"),
+        ("ceiling", high, is_high, "it acts by chance. Lower the ceiling, or the learning rate"),
     ):
         if lasted(watched, f"log_std at its {end}", is_at) == AT_BOUND_ROUNDS:
             told.append(

@@ -21,6 +21,7 @@ import imitation_ros
 from imitation_ros.algorithms import run as running
 from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.state import TrainState, save_state
+from imitation_ros.algorithms.watch import LOG_STD, stuck
 from imitation_ros.console import console
 from imitation_ros.envs.evaluate import Evaluation
 from imitation_ros.errors import TrainingError
@@ -419,6 +420,13 @@ def test_noise_at_a_bound_is_told_once(log_std, word):
     assert len(rounds.warnings) == (word is not None)
     assert word is None or f"standard deviation is at its {word}" in rounds.warnings[0]
     assert rounds.state.notes["curve"][0]["policy/log_std"] == log_std
+
+
+@pytest.mark.parametrize("log_std", [(-3.0, -0.7, -0.7), (-3.0, -0.7, -3.0), (-1.0, -1.0, -1.0)])
+def test_noise_that_begins_at_a_bound_is_meant_to_be_there(log_std):
+    network = NetworkConfig(head="gaussian", log_std=log_std)
+    state = TrainState()
+    assert not any(stuck(state, {LOG_STD: log_std[2]}, network) for _ in range(20))
 
 
 if __name__ == "__main__":

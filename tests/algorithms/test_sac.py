@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from imitation_ros.algorithms import sac
+from imitation_ros.algorithms import ppo, sac, sqil
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rewards import ConstantReward, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
@@ -196,6 +196,13 @@ def test_where_every_step_ends_the_critics_learn_the_reward_and_the_policy_its_b
     assert float(drawn.std()) == pytest.approx(math.sqrt(0.02 / 2), rel=0.35)  # exp(-(a - 0.4)^2 / 0.02)
 
 
+@pytest.mark.parametrize(("steps", "first_steps"), [(179, 100), (80, 0), (1, 1)])
+def test_a_training_that_would_end_before_its_first_update_is_refused(workers, steps, first_steps):
+    with pytest.raises(TrainingError, match=rf"^steps is {steps}; it should be at least \d+"):
+        config = Config(steps=steps, policy=SMALL, sac=Settings(first_steps=first_steps))
+        sac.train([], workers, config, Run(None, {}, steps, None, 1, lambda *_: True))
+
+
 def test_nothing_is_learned_before_the_first_steps_and_once_a_step_afterwards(workers):
     learner = learner_of(workers, first_steps=15, updates_per_step=0.5)
     assert learner.improve(numbered(0, 10), TaskReward(), 1.0) == {} and learner.updates == 0
@@ -218,6 +225,17 @@ def test_what_sac_cannot_train_is_refused_in_words(workers, spec):
 def test_settings_out_of_their_range_are_refused(name, value):
     with pytest.raises(TrainingError, match=name):
         Settings(**{name: value})
+
+
+def test_a_replay_too_small_for_the_first_steps_is_refused():
+    with pytest.raises(TrainingError, match="first_steps is 1000; it should be at least 0 and at most replayed_steps"):
+        Settings(replayed_steps=999)
+
+
+@pytest.mark.parametrize("module", [sac, sqil, ppo])
+def test_a_seed_below_zero_is_refused(module):
+    with pytest.raises(TrainingError, match="seed is -1"):
+        module.Config(seed=-1)
 
 
 def test_chance_reaches_every_part_of_the_scale(workers, spec):

@@ -48,10 +48,8 @@ PROBLEMS: Mapping[str, Problem] = {
     "push-100": Problem("panda_push", Expert("push"), 100, disturbance=True),
     "pick_place-100": Problem("panda_pick_place", Expert("pick_place"), 100, disturbance=True),
     **{
-        f"pick_place-until-success-{n}": Problem(
-            "panda_pick_place", Expert("pick_place"), n, terminate_on_success=True, disturbance=True
-        )
-        for n in (10, 30, 60, 100)
+        f"pick_place-undisturbed-{n}": Problem("panda_pick_place", Expert("pick_place"), n, terminate_on_success=True)
+        for n in (10, 30, 60, 90, 120)
     },
     "halfcheetah": Problem("HalfCheetah-v5", gamma=0.99, validation_starts=10, test_starts=20),
 }

@@ -204,13 +204,14 @@ def learn_dagger(task: Task, changes: Mapping[str, Any]) -> None:
 
 
 def clone_as_many(task: Task) -> None:
-    """HG-DAgger, and BC from the first demonstrations with at least as many labels."""
+    """HG-DAgger, and BC from the first demonstrations with at least as many labels, fitted as its rounds are."""
     learn_dagger(task, {"human_gated": True})
     needed, episodes = task.measured.labels or 0, []
     with workers_of(task.problem, task.problem.disturbance) as workers:
         while sum(episode.steps for episode in episodes) < needed:
             episodes += workers.collect(task.problem.expert, range(len(episodes), len(episodes) + 1))
-    result = bc.train(transitions(episodes), replace(load_recipe("bc"), seed=task.job["seed"]), lambda _, __: True)
+    config = load_recipe("dagger", {"seed": task.job["seed"]})
+    result = bc.train(transitions(episodes), config, lambda _, __: True)
     score = task.tested(result.policy)
     labels = sum(episode.steps for episode in episodes)
     task.measured.figures = {"BC success": score.success or 0.0, "BC episodes": score.episodes, "BC labels": labels}
@@ -250,6 +251,7 @@ METHODS: Mapping[str, Callable[[Task], object]] = {
     "SQIL": lambda task: learn(task, "sqil"),
     "BC": lambda task: clone(task, bc.Config(network=SMALL)),
     "BC by its recipe": lambda task: clone(task, load_recipe("bc")),
+    "BC as DAgger fits": lambda task: clone(task, load_recipe("dagger")),
     "PPO": learn_task,
     "SAC": learn_sac,
     "DAgger": lambda task: learn_dagger(task, {}),
