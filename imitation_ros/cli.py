@@ -80,6 +80,8 @@ def train(
         if count < 0:
             raise SpecError(f"--{option} is {count}; it should be at least {0 if option == 'seed' else 1}.")
     given = {option: value for option, value in {**counts, "start": start}.items() if value}
+    if name == "bc" and steps:
+        raise SpecError(f"--steps is {steps}; bc takes no steps of an environment. Give --updates, of the weights.")
     config = load_recipe(recipe, {**changes_of([setting for settings in set for setting in settings]), **given}, name)
     job = Job(
         config,

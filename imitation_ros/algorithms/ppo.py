@@ -104,7 +104,8 @@ class PPO:
     def __init__(self, policy: MLPPolicy, settings: Settings, generator: torch.Generator) -> None:
         if not policy.is_density:
             raise TrainingError(
-                f"PPO needs a policy that knows its probabilities; head is {policy.config.head!r}, use gaussian."
+                f"PPO needs a policy that knows its probabilities; head is {policy.config.head!r}, use gaussian: "
+                f"`--set policy.head=gaussian`, or for a clone `imitation-ros train bc --set network.head=gaussian`."
             )
         self.policy, self.settings, self.generator = policy, settings, generator
         self.value = scalar_network(policy.encoder.width, policy.config.hidden, policy.config.activation).to(

@@ -61,7 +61,7 @@ def asked_for(what: str, recipe: str, data: str) -> tuple[str, str, str]:
     if not data and Path(what).exists():
         return "", recipe or "bc", what
     if what == "mce_irl":
-        raise SpecError("mce_irl learns from tables, not recordings: use it from Python, imitation_ros.algorithms.mce_irl.")
+        raise SpecError("mce_irl learns from tables: use imitation_ros.algorithms.mce_irl from Python.")
     names = list(dict.fromkeys((*ALGORITHMS, *recipe_names())))
     raise SpecError(
         f"{what!r} is no algorithm and no recording.{did_you_mean(what, names)} There are {', '.join(names)}. "

@@ -157,7 +157,11 @@ class SAC:
 
     def __init__(self, policy: MLPPolicy, settings: Settings, generator: torch.Generator) -> None:
         if policy.config.head != "tanh_gaussian":
-            raise TrainingError(f"SAC needs actions within bounds; head is {policy.config.head!r}, use tanh_gaussian.")
+            raise TrainingError(
+                f"SAC needs actions within bounds; head is {policy.config.head!r}, use tanh_gaussian: "
+                f"`--set policy.head=tanh_gaussian`, or for a clone `imitation-ros train bc --set "
+                f"network.head=tanh_gaussian`."
+            )
         self.policy, self.settings, self.generator = policy, settings, generator
         self.replay = Replay(policy.spec, policy.encoder.width, settings.replayed_steps, policy.device)
         self.width = sum(self.replay.widths)

@@ -70,6 +70,12 @@ def run_training(job: Job, progress: Progress = go_on, only_finish: bool = False
     return job.output
 
 
+LINGERING = (
+    "None of the {} demonstrations ends at success, and episodes here do: what the expert did afterwards teaches to "
+    "linger. Leave --terminate-on-success out, or record demonstrations that end when the task is done."
+)
+
+
 def run_bc(
     data: Path, output: Path, config: bc.Config, device: str = "auto", progress: Progress = go_on
 ) -> Path | None:
@@ -92,6 +98,8 @@ def learned(job: Job, given: Given, session: Session, tally: Tally, device: str)
         return result
     episodes = [] if job.data is None else demonstrations(load_episodes(job.data), str(job.data), least=1)
     demonstrated = list(tally.passing(episodes))
+    if job.terminate_on_success and demonstrated and not any(episode.terminated for episode in demonstrated):
+        console.print(LINGERING.format(len(demonstrated)), style="yellow", highlight=False, soft_wrap=True)
     if given.reward is not None:
         result = train(demonstrated, workers, job.config, session, device, given.reward)
     else:
