@@ -211,14 +211,18 @@ class SAC:
         after_end = reward.after_end(self.settings.discount)
         new_steps = int((~rollouts.absorbing).sum())
         all_learn = left <= 1.0 - self.settings.value_share
-        falls = 1.0 - self.settings.rate_left
-        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (1.0 - falls * (1.0 - left))
+        self.slow_down(left)
         for _ in range(round(self.settings.updates_per_step * new_steps)):
             steps = self.replay.draw(self.settings.batch_size, self.generator)
             with torch.no_grad():
                 rewards_B = reward.of(steps)
             measured = self.update(steps, rewards_B, after_end, all_learn)
         return {f"sac/{name}": value.item() for name, value in measured.items()}
+
+    def slow_down(self, left: float) -> None:
+        """Set the learning rate for a share of the training that is still to come."""
+        falls = 1.0 - self.settings.rate_left
+        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (1.0 - falls * (1.0 - left))
 
     def update(self, steps: Steps, rewards_B: Tensor, after_end: float, all_learn: bool = True) -> dict[str, Tensor]:
         """Make one step of everything that is learned, or of the critics alone, by one batch."""

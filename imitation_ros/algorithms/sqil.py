@@ -108,6 +108,7 @@ def train(demonstrations: Sequence[Episode], workers: Workers, config: Config, r
         policy_ends.count(rollouts)
     going = True
     while going and state.steps < config.steps:
+        learner.slow_down(left=1.0 - state.steps / config.steps)
         episodes, measured = collect_round(workers, policy, state, config.steps_per_round, config.seed)
         rollouts = with_absorbing(steps_of(episodes, policy), workers.time_limit, discount)
         run.history.add(state.round, rollouts.to_tensors())
