@@ -29,7 +29,7 @@ if {"install", "develop"} & set(sys.argv):
 
 # h5py: older ones, as apt gives them, break as soon as anything brings NumPy 2
 ROBOT = ["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.11", "pillow>=10", "tyro>=0.9", "rich>=13"]
-TRAIN = ["torch>=2.2", "gymnasium>=1.0", "pybullet>=3.2.6", "safetensors>=0.4", "tensorboard>=2.15"]
+TRAIN = ["torch>=2.4", "gymnasium>=1.0", "pybullet>=3.2.6", "safetensors>=0.4", "tensorboard>=2.15"]
 TRAIN += ["onnx>=1.16", "onnxscript>=0.3", "matplotlib>=3.7"]
 BAGS = ["rosbags>=0.11"]
 ROS = ["ros-rclpy", "ros-common-interfaces", "ros-rmw-fastrtps-cpp"]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_type_hints
 
 from imitation_ros import __version__
 from imitation_ros.cli_nodes import deploy, doctor, how_to_install, new_robot, operate, record, simulate
-from imitation_ros.errors import ImitationRosError, SpecError, did_you_mean
+from imitation_ros.errors import ImitationRosError, did_you_mean
 
 
 def demo(output: Path = Path("demo"), quick: bool = False, tasks: tuple[str, ...] = ("reach", "pick_place")) -> None:
@@ -35,9 +35,9 @@ def train(
     env: str = "",
     recipe: str = "",
     set: tuple[tuple[str, ...], ...] = (),
-    steps: int = 0,
-    updates: int = 0,
-    seed: int = 0,
+    steps: int | None = None,
+    updates: int | None = None,
+    seed: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int = 1,
     terminate_on_success: bool = False,
@@ -49,7 +49,8 @@ def train(
 ) -> None:
     """Learn a policy: by cloning (bc), dagger, gail, airl or sqil from recordings, by ppo or sac from a reward.
 
-    Interrupted, by Ctrl-C or in any other way, the same command goes on where it was.
+    Interrupted, by Ctrl-C or in any other way, the same command goes on where it was. With an algorithm's name or a
+    recipe's, --help also lists its settings.
 
     Args:
         algorithm: its name, or that of a recipe in config/training; a recording alone means bc.
@@ -58,8 +59,8 @@ def train(
         env: where to practise: a setup, or an id of gymnasium's; that of the data if empty.
         recipe: a name in config/training, or the path of a recipe: the settings; that of the algorithm if empty.
         set: values that stand above the recipe's, such as ppo.clip=0.1.
-        steps: of the environment; 0: as many as the recipe says.
-        updates: of the weights; 0: as many as the recipe says.
+        steps: of the environment.
+        updates: of the weights.
         seed: of all that is drawn: weights, batches, rollouts.
         device: where to compute; auto takes a GPU where there is one.
         workers: processes that run the environment; the policy is the same for any number.
@@ -75,25 +76,19 @@ def train(
     from imitation_ros.training import Job, board_folder, run_training
 
     name, recipe, data = asked_for(algorithm, recipe, data)
-    counts = {"steps": steps, "updates": updates, "seed": seed}
-    for option, count in counts.items():
-        if count < 0:
-            raise SpecError(f"--{option} is {count}; it should be at least {0 if option == 'seed' else 1}.")
-    given = {option: value for option, value in {**counts, "start": start}.items() if value}
-    if name == "bc" and steps:
-        raise SpecError(f"--steps is {steps}; bc takes no steps of an environment. Give --updates, of the weights.")
-    config = load_recipe(recipe, {**changes_of([setting for settings in set for setting in settings]), **given}, name)
+    options = {"steps": steps, "updates": updates, "seed": seed, "start": start or None}
+    changes = changes_of([setting for settings in set for setting in settings], options)
     job = Job(
-        config,
+        load_recipe(recipe, changes, name),
         output,
-        Path(data) if data else None,
-        env,
-        expert,
-        reward,
-        device,
-        workers,
-        disturbance,
-        terminate_on_success,
+        data=Path(data) if data else None,
+        env=env,
+        expert=expert,
+        reward=reward,
+        device=device,
+        workers=workers,
+        disturbance=disturbance,
+        terminate_on_success=terminate_on_success,
     )
     folder = run_training(job, only_finish=finish)
     if folder is None:
@@ -170,7 +165,10 @@ def usage() -> str:
 
 
 def describe(verb: Callable[..., None]) -> None:
-    """Let --help call a positional argument SETUP or POLICY, where tyro would say STR, and lists be given in parts."""
+    """Let --help call a positional argument SETUP or POLICY, where tyro would say STR, and lists be given in parts.
+
+    A number that is None unless it is given is a recipe's to choose.
+    """
     import tyro
 
     for name, parameter in inspect.signature(verb).parameters.items():
@@ -179,6 +177,20 @@ def describe(verb: Callable[..., None]) -> None:
             verb.__annotations__[name] = Annotated[kind, tyro.conf.arg(metavar=name.upper())]
         elif name == "set":
             verb.__annotations__[name] = Annotated[kind, tyro.conf.UseAppendAction]
+        elif kind == int | None:
+            hint = tyro.conf.arg(metavar="INT", help_behavior_hint="(default: the recipe's)")
+            verb.__annotations__[name] = Annotated[kind, hint]
+
+
+def settings_help(recipe: str) -> None:
+    """Print the settings of the algorithm, or of the recipe, whose --help somebody asked for; if it is one."""
+    from imitation_ros.algorithms.recipe import recipe_names
+
+    if recipe in recipe_names():
+        from imitation_ros.training.settings import print_settings  # imports torch
+
+        print()
+        print_settings(recipe)
 
 
 def main() -> None:
@@ -198,6 +210,10 @@ def main() -> None:
     describe(verb)
     try:
         tyro.cli(verb, prog=f"imitation-ros {arguments[0]}", args=arguments[1:])
+    except SystemExit as ended:
+        if verb is train and not ended.code and {"-h", "--help"} & {*arguments}:
+            settings_help(arguments[1])
+        raise
     except ImitationRosError as error:
         print(f"imitation-ros {arguments[0]}: {error}", file=sys.stderr)
         sys.exit(2)

@@ -10,7 +10,15 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 LINE_EVERY_S = 10.0  # in a log file
@@ -45,7 +53,7 @@ class Bar:
 
     def __init__(self, title: str, total: int, progress: Progress | None) -> None:
         self.title, self.total, self.progress = title, total, progress
-        self.task = None if progress is None else progress.add_task(title, total=total, text="")
+        self.task: TaskID | None = None  # there is nothing to see before somebody knows how far it is
         self.started_s = self.printed_s = time.monotonic()
         self.ended = False
         self.begun = 0
@@ -53,13 +61,20 @@ class Bar:
     def begin(self, completed: int) -> None:
         """Say that so much was done before: what is left takes as long as what is done from now on."""
         self.begun, self.started_s = completed, time.monotonic()
-        if self.progress is not None and self.task is not None:
-            self.progress.reset(self.task, completed=completed)
+        if self.progress is not None:
+            self.progress.reset(self.drawn(self.progress, completed), completed=completed)
+
+    def drawn(self, progress: Progress, completed: int) -> TaskID:
+        """Return the bar of a terminal, which is drawn from now on."""
+        if self.task is None:
+            self.task = progress.add_task(self.title, total=self.total, completed=completed, text="")
+            progress.start()
+        return self.task
 
     def show(self, completed: int, text: str = "") -> None:
         """Say how far it is, and one thing worth knowing."""
-        if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, completed=completed, text=text)
+        if self.progress is not None:
+            self.progress.update(self.drawn(self.progress, completed), completed=completed, text=text)
             return
         now_s = time.monotonic()
         ended = completed >= self.total
@@ -86,8 +101,11 @@ def bar(title: str, total: int) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    progress = Progress(*columns, console=console)
+    try:
         yield Bar(title, total, progress)
+    finally:
+        progress.stop()
 
 
 @contextmanager

@@ -120,12 +120,24 @@ def show_bundle(path: Path, info: BundleInfo) -> None:
     console.print(f"[bold]{path}[/bold]: {kind} policy for {info.spec.name}")
     console.print(f"learned by {provenance.get('algorithm')} from {source_of(provenance)}; {effort_of(training)}")
     for name, figure in provenance.get("evaluation", {}).items():
-        success = f"success {100 * figure['success']:.0f} %, " if "success" in figure else ""
-        console.print(f"{name}: {success}return {figure['return']:.4g} over {figure['episodes']} episodes")
+        console.print(f"{name}: {figures_of(figure)} over {figure['episodes']} episodes")
     console.print(
         "versions: " + ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items())
     )
     show_spec(info.spec)
+
+
+def figures_of(figure: Mapping[str, Any]) -> str:
+    """Return how a policy did, with 95 % intervals as far as the bundle has them."""
+    said = f"return {figure['return']:.4g}"
+    if "return_interval" in figure:
+        said += " ({:.4g} to {:.4g})".format(*figure["return_interval"])
+    if "success" not in figure:
+        return said
+    success = f"success {100 * figure['success']:.0f} %"
+    if "success_interval" in figure:
+        success += " ({:.0f} to {:.0f})".format(*(100 * end for end in figure["success_interval"]))
+    return f"{success}, {said}"
 
 
 def show_reward(path: Path) -> None:
@@ -155,9 +167,10 @@ def source_of(provenance: Mapping[str, Any]) -> str:
 
 def effort_of(training: Mapping[str, Any]) -> str:
     """Return how long a policy was trained, and which one was kept."""
-    if "validation_error" in training:
-        kept = f"kept number {training.get('kept_update')}, validation error {training['validation_error']:.4f}"
-        return f"{training.get('updates')} updates, {kept}"
+    if "kept_update" in training:
+        error = training.get("validation_error")
+        held_out = "no episode held out" if error is None else f"validation error {error:.4f}"
+        return f"{training.get('updates')} updates, kept number {training['kept_update']}, {held_out}"
     return f"{training.get('steps')} steps, kept the policy after {training.get('kept_steps')}"
 
 

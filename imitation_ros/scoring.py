@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv as csv_files
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain, islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from imitation_ros.algorithms.frozen_reward import FrozenReward
 from imitation_ros.algorithms.reward_file import load_reward
 from imitation_ros.console import console, print_table
 from imitation_ros.data.checks import check_values
+from imitation_ros.data.dataset import data_hash
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
 from imitation_ros.data.hdf5 import read_episodes
@@ -60,7 +62,11 @@ def run_scoring(reward: Path, data: Path, csv: Path | None = None) -> list[Score
     if not scores:
         raise DataError(f"{data} holds no episode with a step. Record some with `imitation-ros record`.")
     scores.sort(key=lambda score: -score.mean_reward)
-    print_scores(scores, frozen.info.demonstrations)
+    print_scores(scores)
+    learned_from = frozen.info.provenance.get("data", {}).get("sha256")
+    themselves = learned_from is not None and learned_from == data_hash(data)
+    said = summary(scores, frozen.info.demonstrations, themselves)
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
     if csv is not None:
         write_csv(csv, scores)
     return scores
@@ -91,28 +97,51 @@ def score_of(reward: FrozenReward, name: str, episode: Episode) -> Score:
     )
 
 
-def print_scores(scores: list[Score], demonstrations: Mapping[str, float]) -> None:
-    heads = ("rank", "episode", "reward per step", "in all", "steps", "success", "task's return", "")
-    rows = []
-    for place, score in enumerate(scores, start=1):
-        success = {None: "-", True: "yes", False: "no"}[score.success]
-        task = "-" if score.task_return is None else f"{score.task_return:.4g}"
-        worth = (f"{score.mean_reward:.4g}", f"{score.total_reward:.4g}", f"{score.steps}")
-        unlike = "unlike the expert" if score.unlike_expert else ""
-        style = "yellow" if score.unlike_expert else ""
-        rows.append((f"{place}", score.episode, *worth, success, task, unlike, style))
-    print_table(heads, rows, drop=("rank", "task's return", "in all", "steps"), fold="episode")
-    console.print(summary(scores, demonstrations), highlight=False, markup=False, soft_wrap=True)
+def print_scores(scores: list[Score]) -> None:
+    """Print a line for each; what no episode has (a success mark, a return of the task) gets no column."""
+    columns: dict[str, list[str]] = {
+        "rank": [f"{place:>4}" for place in range(1, len(scores) + 1)],
+        "episode": [score.episode for score in scores],
+        "reward per step": aligned([score.mean_reward for score in scores]),
+        "in all": aligned([score.total_reward for score in scores]),
+        "steps": aligned([float(score.steps) for score in scores]),
+        "success": [{None: "-", True: "yes", False: "no"}[score.success] for score in scores],
+        "task's return": aligned([score.task_return for score in scores]),
+        "": ["unlike the expert" if score.unlike_expert else "" for score in scores],
+    }
+    columns = {head: texts for head, texts in columns.items() if any(text.strip() not in ("", "-") for text in texts)}
+    styles = ["yellow" if score.unlike_expert else "" for score in scores]
+    rows = [(*row, style) for row, style in zip(zip(*columns.values(), strict=True), styles, strict=True)]
+    dropped = [head for head in ("rank", "task's return", "in all", "steps") if head in columns]
+    print_table(tuple(columns), rows, drop=dropped, fold="episode")
 
 
-def summary(scores: list[Score], demonstrations: Mapping[str, float]) -> str:
+def aligned(values: Sequence[float | None]) -> list[str]:
+    """Return numbers as texts of one length, with as many decimals as the largest needs for four digits; None as -."""
+    known = [abs(value) for value in values if value is not None and math.isfinite(value)]
+    largest = max(known, default=0.0)
+    whole = all(value == round(value) for value in known)
+    decimals = 0 if whole else max(0, 3 - (math.floor(math.log10(largest)) if largest else 0))
+    texts = ["-" if value is None else f"{value:.{decimals}f}" for value in values]
+    return [text.rjust(max(map(len, texts), default=0)) for text in texts]
+
+
+def summary(scores: list[Score], demonstrations: Mapping[str, float], themselves: bool) -> str:
+    """Return how many look unlike the expert.
+
+    Args:
+        themselves: the episodes are the demonstrations, none of which can.
+    """
     if not demonstrations:
         return "What the expert's own episodes are worth was not saved with this reward, so it can only rank."
+    count, lowest, highest = (demonstrations[name] for name in ("episodes", "lowest", "highest"))
+    if themselves:
+        return f"These are the demonstrations that it was learned from: {lowest:.4g} to {highest:.4g} per step."
     unlike = sum(bool(score.unlike_expert) for score in scores)
-    return (
-        f"{unlike} of {len(scores)} look unlike the expert: below {demonstrations['lowest']:.4g} per step, the lowest "
-        f"of the {demonstrations['episodes']:.0f} demonstrations (highest {demonstrations['highest']:.4g})."
+    of_all = (
+        f"{unlike} of {len(scores)} look unlike the expert: below" if unlike else "None looks unlike the expert: below"
     )
+    return f"{of_all} {lowest:.4g} per step, the lowest of the {count:.0f} demonstrations (highest {highest:.4g})."
 
 
 def write_csv(path: Path, scores: list[Score]) -> None:

@@ -27,7 +27,9 @@ ARGUMENTS = [
     DeclareLaunchArgument("set", default_value="", description="values above the recipe's, such as 'ppo.clip=0.1'"),
     DeclareLaunchArgument("updates", default_value="0", description="updates of the weights; 0: what the recipe says"),
     DeclareLaunchArgument("steps", default_value="0", description="of the environment; 0: what the recipe says"),
-    DeclareLaunchArgument("seed", default_value="0", description="draws weights, batches and rollouts"),
+    DeclareLaunchArgument(
+        "seed", default_value="-1", description="draws weights, batches and rollouts; -1: what the recipe says"
+    ),
     DeclareLaunchArgument("workers", default_value="1", description="processes that run the environment"),
     DeclareLaunchArgument("terminate_on_success", default_value="false", description="end episodes at success"),
     DeclareLaunchArgument("disturbance", default_value="false", description="add the scene's noise in practice"),

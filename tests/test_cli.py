@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from imitation_ros import __version__, cli
+from imitation_ros.algorithms.recipe import load_recipe, recipe_names
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -35,6 +36,35 @@ def test_help_of_a_verb_names_every_option_and_says_what_each_argument_is(monkey
         assert documented, f"{verb} says nothing about {parameter.name}"
         assert documented[1] in words
     assert inspect.getdoc(cli.VERBS[verb]).splitlines()[0] in words
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_help_of_an_algorithm_names_each_of_its_settings_with_its_value_and_what_it_is(monkeypatch, capsys, recipe):
+    pytest.importorskip("torch")
+    from imitation_ros.training.settings import settings_of
+
+    monkeypatch.setattr("imitation_ros.console.console._width", 200)
+    _, out, _ = run(monkeypatch, capsys, "train", recipe, "--help")
+    config = load_recipe(recipe)
+    unused = {"ppo", "sac"} - {getattr(config, "learner", recipe)} if hasattr(config, "learner") else set()
+    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if len(line.split()) > 1}
+    for each in settings_of(config):
+        assert each.says, f"{recipe}: {each.name} has no docstring"
+        if each.name.split(".")[0] not in unused:
+            assert lines[each.name] == [*each.value.split(), *each.says.split()]
+    assert lines["seed"][0] == str(config.seed)
+    assert not [name for name in lines if name.split(".")[0] in unused]
+
+
+def test_a_seed_of_0_wins_over_a_recipe_and_none_leaves_the_recipes(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "mine.yaml").write_text("algorithm: ppo\nseed: 7\n")
+    trained = []
+    monkeypatch.setattr("imitation_ros.training.run_training", lambda job, only_finish: trained.append(job))
+    line = ["train", "ppo", "--recipe", str(tmp_path / "mine.yaml"), "--output", str(tmp_path / "policy")]
+    for more in ([], ["--seed", "0"]):
+        run(monkeypatch, capsys, *line, *more)
+    assert [job.config.seed for job in trained] == [7, 0]
 
 
 @pytest.mark.parametrize(("verb", "words"), [("record", "SETUP"), ("deploy", "POLICY"), ("train", "ALGORITHM")])
@@ -94,7 +124,9 @@ def test_an_unknown_option_is_named(monkeypatch, capsys):
         (["train", "ppo", "--output", "{tmp}/p", "--set", "ppo.clop=1"], ["ppo: 'clop'", "Did you mean 'clip'?"]),
         (["train", "ppo", "--output", "{tmp}/p", "--set", "clip"], ["--set is 'clip'; it should be name=value"]),
         (["train", "ppo", "--output", "{tmp}/p", "--updates", "3"], ["settings above ppo.yaml: 'updates' is unknown"]),
-        (["train", "bc", "--output", "{tmp}/policy", "--updates", "-3"], ["--updates is -3; it should be at least 1"]),
+        (["train", "bc", "--output", "{tmp}/policy", "--updates", "-3"], ["updates is -3; it should be at least 1"]),
+        (["train", "bc", "--output", "{tmp}/policy", "--steps", "0"], ["steps is 0; bc takes no steps of an"]),
+        (["train", "ppo", "--output", "{tmp}/policy", "--seed", "-1"], ["seed is -1; it should be at least 0"]),
         (["evaluate", "expert", "--setup", "ur5e_insert"], ["the setup ur5e_insert has no `scene:`"]),
         (["operate", "ur5e_insert"], ["the setup ur5e_insert has no `scene:`"]),
         (["operate", "panda_reach", "--namespace", "9 bad"], ["--namespace is '9 bad'"]),

@@ -110,6 +110,16 @@ def test_a_bundle_that_says_little_of_itself_is_shown_and_a_broken_one_named(tmp
         show(str(tmp_path))
 
 
+def test_the_interval_of_a_success_rate_is_shown_beside_it(tmp_path, tiny_yaml):
+    figure = {"episodes": 20, "return": -3.0, "return_interval": [-4.0, -2.0]}
+    figures = {"selected": {**figure, "success": 0.9, "success_interval": [0.699, 0.972]}, "last": figure}
+    data = {"format_version": 1, "robot_spec": tiny_yaml, "network": {"kind": "mlp"}, "ranges": {}}
+    (tmp_path / "policy.json").write_text(json.dumps({**data, "provenance": {"evaluation": figures}}))
+    words = said(tmp_path)
+    assert "selected: success 90 % (70 to 97), return -3 (-4 to -2) over 20 episodes" in words
+    assert "last: return -3 (-4 to -2) over 20 episodes" in words
+
+
 def test_info_needs_no_torch():
     code = "import sys, imitation_ros.info; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,6 +15,7 @@ from imitation_ros import cli
 from imitation_ros.algorithms.frozen_reward import executed_width
 from imitation_ros.algorithms.reward_file import load_reward, save_reward
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet
+from imitation_ros.data.dataset import data_hash
 from imitation_ros.data.episode import Episode
 from imitation_ros.data.save import save_episodes
 from imitation_ros.errors import BundleError, DataError
@@ -25,14 +26,14 @@ from imitation_ros.scoring import Score, run_scoring
 SPEC = plain_spec("line", [array_field("x", 1)], [array_field("move", 1, [-1.0], [1.0])], 10.0)
 
 
-def save_linear(folder: Path, demonstrations: list[Episode]) -> Path:
+def save_linear(folder: Path, demonstrations: list[Episode], provenance: dict[str, object] | None = None) -> Path:
     """Save a reward of 2 x, and of 1 for every step after the end, at a discount of 0.5."""
     policy = MLPPolicy(SPEC, NetworkConfig(hidden=(4,), head="gaussian"))
     net = RewardNet(policy.encoder.width, executed_width(SPEC), RewardConfig(hidden=()), discount=0.5)
     with torch.no_grad():
         net.g[0].weight.copy_(torch.tensor([[2.0, 0.0, 1.0]]))
         net.g[0].bias.zero_()
-    return save_reward(folder, net, policy, demonstrations=demonstrations)
+    return save_reward(folder, net, policy, provenance or {}, demonstrations)
 
 
 def at(x: float, steps: int = 4, **changes: object) -> Episode:
@@ -73,6 +74,27 @@ def test_what_is_printed_names_each_and_sums_up(monkeypatch, capsys, reward, dat
     assert lines[4] == (
         "1 of 3 look unlike the expert: below 2 per step, the lowest of the 2 demonstrations (highest 3)."
     )
+
+
+def test_numbers_stand_below_each_other_and_what_no_episode_has_gets_no_column(monkeypatch, capsys, tmp_path, reward):
+    monkeypatch.setattr("imitation_ros.console.console.width", 120)
+    run_scoring(reward, save_episodes(tmp_path / "bare", [at(100.0), at(-0.25), at(2.125, steps=12)]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == "rank episode reward per step in all steps".split()
+    points = {tuple(place for place, sign in enumerate(line) if sign == ".")[1:] for line in lines[1:4]}
+    assert len(points) == 1, "the decimal points are not below each other"
+
+
+def test_the_demonstrations_themselves_are_called_that(capsys, tmp_path):
+    shown = save_episodes(tmp_path / "shown", [at(1.0), at(1.5)])
+    run_scoring(save_linear(tmp_path / "reward", [at(1.0), at(1.5)], {"data": {"sha256": data_hash(shown)}}), shown)
+    out = capsys.readouterr().out
+    assert "These are the demonstrations that it was learned from: 2 to 3 per step." in out and "unlike" not in out
+
+
+def test_where_nothing_is_unlike_the_expert_that_is_said_without_a_zero(capsys, tmp_path, reward):
+    run_scoring(reward, save_episodes(tmp_path / "good", [at(2.0)]))
+    assert "None looks unlike the expert: below 2 per step" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_csv_file_holds_the_same(tmp_path, reward, data):

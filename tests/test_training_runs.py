@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,18 +21,23 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("gymnasium")
 
+import gymnasium
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from imitation_ros.algorithms import bc
 from imitation_ros.algorithms.recipe import changes_of, load_recipe
 from imitation_ros.console import console
 from imitation_ros.data.load import load_episodes
 from imitation_ros.data.save import save_episodes
-from imitation_ros.envs.collect import collect
+from imitation_ros.envs.collect import collect, spec_of
 from imitation_ros.errors import BundleError, SpecError, TrainingError
 from imitation_ros.info import show
+from imitation_ros.paths import find_file
 from imitation_ros.policies.bundle import OnnxPolicy, read_info
 from imitation_ros.policies.checkpoint import load_policy
+from imitation_ros.policies.driving import AnyAction
 from imitation_ros.training import Job, board_folder, finish, run_training
+from imitation_ros.training.picture import small_curves
 
 SMALL = ["steps=600", "steps_per_round=100", "evaluate_every=200", "validation_starts=3", "policy.hidden=[8]"]
 SMALL_PPO = [*SMALL, "ppo.epochs=2", "ppo.batch_size=50"]
@@ -100,7 +107,7 @@ def test_a_bundle_says_where_it_came_from_and_what_it_can_do(whole, demos):
         show(str(bundle))
     words = " ".join(captured.get().split())
     assert "learned by gail from 3 episodes (1500 ticks)" in words and "practice in CartPole-v1" in words
-    assert "demonstrations: return 500 over 3 episodes" in words
+    assert "demonstrations: return 500 (500 to 500) over 3 episodes" in words
 
 
 def test_curves_are_kept_drawn_and_shown_once(whole):
@@ -112,6 +119,20 @@ def test_curves_are_kept_drawn_and_shown_once(whole):
     assert (bundle / "training.png").read_bytes()[:4] == b"\x89PNG"
     assert "selected (after" in words and "demonstrations" in words and "return (95 %)" in words
     assert (bundle / "reward" / "reward.json").is_file()
+
+
+def curve_of(*rows):
+    return [{"steps": 100.0 * (index + 1), "round": index + 1, **row} for index, row in enumerate(rows)]
+
+
+def test_nothing_is_drawn_twice_in_the_picture_of_a_training():
+    clone = {"training/twist": 0.3, "error/twist": 0.2, "validation_error": 0.2}
+    assert list(small_curves(curve_of(clone))) == ["training/twist", "validation_error"]
+    two = {"error/twist": 0.2, "error/gripper": 0.1, "validation_error": 0.3}
+    assert list(small_curves(curve_of(two))) == list(two)
+    judged = {"rollouts/return": -3.0, "rollouts/success": 0.5, "reward/loss": 1.0, "evaluation/return": -2.0}
+    assert list(small_curves(curve_of({**judged, "evaluation/success": 0.6}))) == ["rollouts/return", "reward/loss"]
+    assert list(small_curves(curve_of(judged))) == ["rollouts/success", "reward/loss"]
 
 
 def test_a_training_that_was_stopped_twice_ends_as_one_that_was_not(whole, demos, tmp_path):
@@ -254,6 +275,139 @@ def test_demonstrations_that_all_failed_are_too_few(tmp_path, demos):
     with pytest.raises(TrainingError, match=r"holds 0 demonstration\(s\) \(3 marked as failures\); at least 1 is"):
         run_training(gail_job(data, tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["failed"]
+
+
+class Broken(gymnasium.Wrapper):
+    """Gives nan once, after 7 steps: as an observation, or as a reward."""
+
+    def __init__(self, what):
+        super().__init__(gymnasium.make("CartPole-v1").unwrapped)
+        self.what, self.ticks = what, 0
+
+    def reset(self, *, seed=None, options=None):
+        self.ticks = 0
+        return self.env.reset(seed=seed)
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.ticks += 1
+        if self.ticks == 7:
+            observation, reward = (observation * np.nan, reward) if self.what == "obs" else (observation, np.nan)
+        return observation, reward, terminated, truncated, info
+
+
+@pytest.mark.parametrize(("what", "name"), [("obs", "the observation 'observation'"), ("reward", "the reward")])
+def test_a_number_that_is_none_is_told_of_the_environment_that_gave_it(tmp_path, what, name):
+    gymnasium.register(f"Broken{what}-v1", lambda: Broken(what), max_episode_steps=50)
+    job = Job(load_recipe("ppo", changes_of(SMALL_PPO)), tmp_path / "policy", env=f"Broken{what}-v1", device="cpu")
+    words = rf"the environment Broken{what}-v1 gave a number that is not finite: {name} after 7 of \d+ steps"
+    with pytest.raises(TrainingError, match=words) as caught:
+        run_training(job)
+    assert "learning rate" not in str(caught.value)
+
+
+def test_an_environment_with_images_is_refused_before_anybody_records_in_it(tmp_path):
+    pytest.importorskip("pybullet")
+    with pytest.raises(TrainingError, match=r"gail learns from numbers only, and in panda_pick_place_cameras there"):
+        run_training(Job(load_recipe("gail"), tmp_path / "policy", env="panda_pick_place_cameras"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def own_setup(tmp_path):
+    """Return a setup and its scene in a folder of their own."""
+    pytest.importorskip("pybullet")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    shutil.copy(find_file("sim/scenes", "reach"), folder / "scene.yaml")
+    text = find_file("config/setups", "panda_reach").read_text().replace("scene: reach ", "scene: scene.yaml ")
+    (folder / "setup.yaml").write_text(text)
+    return folder / "setup.yaml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("setup.yaml", "max_age_s: 0.2", "max_age_s: 0.3", r"setup\.fields\.goal\.max_age_s: 0\.2 there, 0\.3 here"),
+        ("scene.yaml", "substep_hz: 120", "substep_hz: 240", r"scene\.physics\.substep_hz: 120 there, 240 here"),
+    ],
+)
+def test_a_setup_that_was_edited_since_is_noticed_and_said_what_differs(own_setup, tmp_path, file, old, new, words):
+    small = ["steps=400", "steps_per_round=60", "validation_starts=1", "policy.hidden=[8]"]
+    job = Job(load_recipe("ppo", changes_of(small)), tmp_path / "policy", env=str(own_setup), device="cpu")
+    assert run_training(job, stop_after(1)) is None
+    edited = own_setup.with_name(file)
+    assert old in edited.read_text()
+    edited.write_text(edited.read_text().replace(old, new))
+    with pytest.raises(
+        TrainingError, match=rf"{words}\nGive another output to begin anew, or remove .*train as it says"
+    ):
+        run_training(job)
+    edited.write_text(edited.read_text().replace(new, old))
+    assert run_training(job, stop_after(1)) is None
+
+
+def test_a_bundle_is_made_where_the_file_system_knows_no_links(tmp_path, monkeypatch):
+    def no_links(source, target):
+        raise PermissionError(errno.EPERM, "Operation not permitted", source)
+
+    (tmp_path / "one").write_text("episode")
+    monkeypatch.setattr(os, "link", no_links)
+    finish.link_or_copy(str(tmp_path / "one"), str(tmp_path / "two"))
+    assert (tmp_path / "two").read_text() == "episode" and not (tmp_path / "two").samefile(tmp_path / "one")
+
+
+def test_a_disk_that_is_full_in_the_first_round_does_not_speak_of_what_was_saved(demos, tmp_path):
+    job = gail_job(demos, tmp_path)
+    (job.folder / "history").mkdir(parents=True)
+    (job.folder / "history" / "round_000000.safetensors.part").symlink_to("/dev/full")
+    with pytest.raises(TrainingError, match=r"No space left on device\. Make room.* if anything was\.$"):
+        run_training(job)
+    assert not job.folder.exists()
+
+
+def test_a_disk_that_is_full_for_the_bundle_is_said_in_words(demos, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "training.csv")
+
+    monkeypatch.setattr(finish, "write_curve", full)
+    with pytest.raises(TrainingError, match=r"training\.csv cannot be written: No space left on device\. Make room"):
+        run_training(gail_job(demos, tmp_path, "steps=100"))
+
+
+@pytest.mark.parametrize("stopped_at", [1, 3])
+def test_what_was_not_measured_is_not_in_the_bundle_of_a_clone_without_held_out_episodes(
+    demos, tmp_path, stopped_at, monkeypatch
+):
+    monkeypatch.setattr(bc, "REPORT_S", 0.0)
+    settings = ["updates=50", "validate_every=2", "validation_fraction=0", "network.hidden=[8]"]
+    job = Job(load_recipe("bc", changes_of(settings)), tmp_path / "policy", demos, device="cpu")
+    assert run_training(job, lambda update, _: update < stopped_at) is None
+    bundle = run_training(job, only_finish=True)
+    training = read_info(bundle).provenance["training"]
+    assert "validation_error" not in training
+    assert training["kept_update"] <= training["updates"] == stopped_at
+    with console.capture() as captured:
+        show(str(bundle))
+    assert "no episode held out" in " ".join(captured.get().split())
+
+
+@pytest.mark.parametrize("algorithm", ["gail_sac", "airl_sac"])
+def test_an_adversarial_training_that_would_end_before_its_first_update_is_refused(tmp_path, algorithm):
+    shown = save_episodes(tmp_path / "demos", collect("Pendulum-v1", AnyAction(spec_of("Pendulum-v1")), 2))
+    job = Job(load_recipe(algorithm, changes_of(["steps=999"])), tmp_path / "policy", shown, device="cpu")
+    with pytest.raises(TrainingError, match="steps is 999; it should be at least 1000: the first update needs 1000"):
+        run_training(job)
+
+
+def test_finishing_draws_no_bar_and_does_not_say_that_it_goes_on(demos, tmp_path):
+    job = gail_job(demos, tmp_path)
+    assert run_training(job, stop_after(1)) is None
+    with console.capture() as captured:
+        run_training(job, only_finish=True)
+    words = " ".join(captured.get().split())
+    assert "making a bundle of the best policy up to round 1" in words
+    assert "going on" not in words and "/600" not in words
 
 
 def command(demos: Path, output: Path, workers: int) -> list[str]:

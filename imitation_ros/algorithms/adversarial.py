@@ -16,7 +16,7 @@ from torch import Tensor
 from imitation_ros.algorithms import ppo, sac
 from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.discriminator import Logits, RewardFit
-from imitation_ros.algorithms.reinforcement import Learner, first_policy, start_small
+from imitation_ros.algorithms.reinforcement import Learner, Plan, check_steps, first_policy, start_small
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet, Scale, Scaled
 from imitation_ros.algorithms.rollouts import Steps, steps_of
 from imitation_ros.algorithms.rounds import Result, collect_round
@@ -29,13 +29,9 @@ from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Plan):
     """What GAIL and AIRL have in common."""
 
-    steps: int = 150_000
-    """of the environment"""
-    steps_per_round: int = 1600
-    """of the environment, about: whole episodes are collected"""
     reward_updates: int = 30
     """per round"""
     batch_size: int = 256
@@ -64,18 +60,10 @@ class Config:
     """how PPO improves the policy"""
     sac: sac.Settings = field(default_factory=sac.Settings)
     """how SAC does"""
-    evaluate_every: int = 10_000
-    """steps of the environment"""
-    validation_starts: int = 20
-    """episodes of an evaluation, which choose the policy that is kept"""
-    seed: int = 0
-    """of everything drawn"""
-    threads: int = 1
-    """of the processor"""
 
     def __post_init__(self) -> None:
-        check_counts(self, "steps", "steps_per_round", "reward_updates", "batch_size", "replayed_rounds")
-        check_counts(self, "evaluate_every", "validation_starts", "threads")
+        super().__post_init__()
+        check_counts(self, "reward_updates", "batch_size", "replayed_rounds")
         check_range("reward_learning_rate", self.reward_learning_rate, self.reward_learning_rate > 0, "above 0")
         check_range("reward_rate_left", self.reward_rate_left, 0 < self.reward_rate_left <= 1, "above 0 and at most 1")
         check_range("gradient_penalty", self.gradient_penalty, self.gradient_penalty >= 0, "at least 0")
@@ -83,7 +71,6 @@ class Config:
             "label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 0.5, "at least 0 and below 0.5"
         )
         check_range("last_updates", self.last_updates, self.last_updates >= 0, "at least 0")
-        check_range("seed", self.seed, self.seed >= 0, "at least 0")
         if self.learner not in ("ppo", "sac"):
             raise TrainingError(f"learner is {self.learner!r}; allowed: ppo, sac.")
 
@@ -112,6 +99,8 @@ def train(
     demonstrations: Sequence[Episode], workers: Workers, config: Config, logits: Logits, run: Run, device: str
 ) -> Result:
     """Learn a reward that explains the expert, and a policy for it."""
+    if config.learner == "sac":
+        check_steps(config.steps, 0, max(1, config.sac.first_steps))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         policy, _ = first_policy(config.start, config.policy, demonstrations, workers, config.seed)
@@ -131,10 +120,7 @@ def train(
     )
     run.resume(state)
     scale.variance = state.notes.get("reward_variance")
-    recent: deque[Steps] = deque(maxlen=config.replayed_rounds)
-    for past in past_rounds(run, state.round):
-        learner.remember(past)
-        recent.append(past)
+    recent = remembered(run, state.round, learner, config.replayed_rounds)
     going = True
     while going and state.steps < config.steps:
         left = 1.0 - state.steps / config.steps
@@ -156,6 +142,15 @@ def train(
         fit.improve(expert, everything, config.last_updates, left=1.0)
         state.notes["last_fit"] = True  # a run that is done and started again stays as it is
     return run.finish(state, learner.evaluated, reward_net)
+
+
+def remembered(run: Run, rounds: int, learner: Learner, latest: int) -> deque[Steps]:
+    """Give a learner the rounds before an interruption, and return the latest ones."""
+    recent: deque[Steps] = deque(maxlen=latest)
+    for past in past_rounds(run, rounds):
+        learner.remember(past)
+        recent.append(past)
+    return recent
 
 
 def learner_of(policy: MLPPolicy, config: Config, generator: torch.Generator) -> Learner:

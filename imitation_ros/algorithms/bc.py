@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from imitation_ros.algorithms.check import check_counts, check_range
+from imitation_ros.algorithms.examples import Examples, Rows, add_noise, validate
 from imitation_ros.algorithms.run import Run, keep
 from imitation_ros.algorithms.state import TrainState
 from imitation_ros.data.dataset import Transitions, split_episodes
@@ -21,10 +22,7 @@ from imitation_ros.errors import TrainingError
 from imitation_ros.policies.networks import STATE
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
 
-Rows = Mapping[str, Tensor]
-"""Name to tensor, (N, ...): the same rows of each."""
 SCHEDULES = ("cosine", "constant")
-VALIDATION_ROWS = 512  # at once: images of all held-out ticks, convolved, would fill the memory
 FITTED_ROWS = 100_000  # that the normalisers are fitted on, at most: more would hardly change them
 Report = Callable[[int, Mapping[str, float]], bool]
 """Called with the update and what was measured, every REPORT_S with nothing measured; returns False to stop early."""
@@ -213,24 +211,6 @@ class Cloning:
         return measured
 
 
-class Examples:
-    """Observations as the network reads them, and the heads' targets.
-
-    Encoded once, since the normalisers are frozen; but where the data is mapped from files, whenever rows are taken.
-    """
-
-    def __init__(self, policy: MLPPolicy, data: Transitions, device: str) -> None:
-        self.policy, self.data, self.device = policy, data, device
-        self.ready = None if data.mapped else prepare(policy, data, device)
-
-    def take(self, rows: Tensor) -> tuple[Rows, Rows]:
-        """Return copies of some rows."""
-        if self.ready is None:
-            return prepare(self.policy, self.data.take(rows), self.device)
-        rows, (prepared, targets) = rows.to(self.device), self.ready
-        return rows_of(prepared, rows), rows_of(targets, rows)
-
-
 def fitted_policy(data: Transitions, rows: Tensor, config: Config) -> MLPPolicy:
     """Return an untrained policy of the config's seed whose normalisers fit these rows, or some all over them."""
     with torch.random.fork_rng(devices=[]):
@@ -252,39 +232,3 @@ def learning_rate(config: Config, update: int) -> float:
 def memory(config: Config, update: int) -> float:
     """Return how much of the averaged weights an update keeps: nothing, then little, to forget the untrained ones."""
     return min(config.average_decay, update / (9 + update)) if update > 1 else 0.0
-
-
-@torch.no_grad()
-def prepare(policy: MLPPolicy, data: Transitions, device: str) -> tuple[Rows, Rows]:
-    """Return what the network reads of the observations, and its targets."""
-    observations = {name: value.to(device) for name, value in data.observations.items()}
-    labels = {name: value.to(device) for name, value in data.labels.items()}
-    return policy.encoder.prepare(observations), policy.targets(labels)
-
-
-def rows_of(tensors: Rows, rows: Tensor) -> dict[str, Tensor]:
-    return {name: tensor.index_select(0, rows) for name, tensor in tensors.items()}
-
-
-def add_noise(encoded_BE: Tensor, policy: MLPPolicy, std: float, generator: torch.Generator) -> None:
-    """Disturb encoded numbers, in place, but for the categories, which come last."""
-    numbers = encoded_BE[:, : encoded_BE.shape[1] - sum(field.categories for field in policy.encoder.categories)]
-    numbers += (std * torch.randn(numbers.shape, generator=generator)).to(numbers.device)
-
-
-@torch.no_grad()
-def validate(policy: MLPPolicy, examples: Examples, held_out: Tensor) -> dict[str, float]:
-    """Return losses and errors of each field on the held-out rows, and the sum of the errors: the validation error.
-
-    The error chooses the checkpoint: a likelihood goes on to punish the few confident mistakes long after the
-    policy acts no worse.
-    """
-    sums: dict[str, float] = {}
-    for rows in torch.split(held_out, VALIDATION_ROWS):
-        seen, wanted = examples.take(rows)
-        found = {f"validation/{name}": value for name, value in policy.losses(seen, wanted).items()}
-        found |= {f"error/{name}": value for name, value in policy.errors(seen, wanted).items()}
-        for name, value in found.items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(held_out)
-    sums["validation_error"] = sum(value for name, value in sums.items() if name.startswith("error/"))
-    return sums

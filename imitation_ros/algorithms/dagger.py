@@ -101,11 +101,7 @@ def train(
     """
     shown = iter(demonstrations)
     first = next(shown, None)
-    spec = None if first is None else first.spec
-    if workers is not None:
-        spec = None if expert is None else workers.spec
-    if spec is None:
-        raise TrainingError("there is nobody to learn from: give demonstrations, or workers and an expert to ask.")
+    spec = spec_of(first, workers, expert)
     policy = untrained(spec, config)
     state = TrainState(modules={"policy": policy}, notes={"data": [0, 0, 0], "labels": []})
     run.resume(state)
@@ -121,11 +117,7 @@ def train(
             elif workers is None or expert is None:
                 break
             else:
-                drives = who_drives(policy, expert, state.round, config)
-                episodes, measured = collect_round(workers, drives, state, config.steps_per_round, config.seed)
-                data.save(episodes, round=state.round)
-                labels = data.add(episodes)
-                measured["rollouts/beta"] = beta_of(state.round, config)
+                labels, measured = ask(expert, policy, workers, data, state, config)
             state.notes["labels"].append(labels)
             state.notes["data"] = data.counts
             fitted = bc.train(data.transitions(), config, lambda update, measured: True, device)
@@ -134,6 +126,26 @@ def train(
             state.round += 1
             going = run.end_round(state, policy, measured)
         return run.finish(state, policy)
+
+
+def spec_of(shown: Episode | None, workers: Workers | None, expert: Acts | None) -> RobotSpec:
+    """Return whose observations and actions are learned."""
+    if workers is not None and expert is not None:
+        return workers.spec
+    if workers is None and shown is not None:
+        return shown.spec
+    raise TrainingError("there is nobody to learn from: give demonstrations, or workers and an expert to ask.")
+
+
+def ask(
+    expert: Acts, policy: MLPPolicy, workers: Workers, data: GrowingData, state: TrainState, config: Config
+) -> tuple[int, dict[str, float]]:
+    """Collect a round, and keep what the expert says of it; return how many labels that is, and what was measured."""
+    drives = who_drives(policy, expert, state.round, config)
+    episodes, measured = collect_round(workers, drives, state, config.steps_per_round, config.seed)
+    data.save(episodes, round=state.round)
+    measured["rollouts/beta"] = beta_of(state.round, config)
+    return data.add(episodes), measured
 
 
 def untrained(spec: RobotSpec, config: Config) -> MLPPolicy:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.frozen_reward import FrozenReward
-from imitation_ros.algorithms.reinforcement import check_steps, first_policy, learn, start_small
+from imitation_ros.algorithms.reinforcement import Plan, check_steps, first_policy, learn, start_small
 from imitation_ros.algorithms.rewards import Reward, Scale, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
 from imitation_ros.algorithms.rounds import Result
@@ -65,31 +66,15 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Plan):
     """PPO on a reward that stands: the task's own, or a learned one."""
 
-    steps: int = 150_000
-    """of the environment"""
-    steps_per_round: int = 1600
-    """of the environment, about: whole episodes are collected"""
     start: str = ""
     """the bundle of a policy to go on from, such as one that bc made; empty: learn from nothing"""
     policy: NetworkConfig = NETWORK
     """the policy's network, where there is no start; the value network is like it"""
     ppo: Settings = field(default_factory=Settings)
     """how a round improves the policy"""
-    evaluate_every: int = 10_000
-    """steps of the environment"""
-    validation_starts: int = 20
-    """episodes of an evaluation, which choose the policy that is kept"""
-    seed: int = 0
-    """of everything drawn"""
-    threads: int = 1
-    """of the processor"""
-
-    def __post_init__(self) -> None:
-        check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
-        check_range("seed", self.seed, self.seed >= 0, "at least 0")
 
 
 class PPO:
@@ -111,8 +96,9 @@ class PPO:
         self.value = scalar_network(policy.encoder.width, policy.config.hidden, policy.config.activation).to(
             policy.device
         )
-        self.parameters = [*policy.parameters(), *self.value.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, settings.learning_rate, eps=1e-5, fused=True)
+        self.learned = [SideBySide(policy), SideBySide(self.value)]
+        vectors = [each.vector for each in self.learned]
+        self.optimizer = torch.optim.Adam(vectors, settings.learning_rate, eps=1e-5, fused=True)
         self.modules: dict[str, nn.Module] = {"policy": policy, "value": self.value}
         self.optimizers: dict[str, torch.optim.Optimizer] = {"policy": self.optimizer}
         self.updates = 0
@@ -148,19 +134,21 @@ class PPO:
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * left
         both_learn = left <= 1.0 - settings.value_share
-        policy_loss = value_loss = entropy = torch.zeros(())
+        policy_loss = value_loss = torch.zeros(())
         for _ in range(settings.epochs):
             for seen, chosen, old_B, advantage_B, return_B in self.minibatches(
                 rollouts, old_N, advantages_N, returns_N
             ):
-                log_prob_B, entropy_B = policy.log_prob_and_entropy(seen, chosen)
-                policy_loss = clipped_loss(log_prob_B - old_B, advantage_B, settings.clip)
-                value_loss = (self.values(seen) - return_B).square().mean()
-                entropy = entropy_B.mean()
+                value_loss = F.mse_loss(self.values(seen), return_B)
                 loss = 0.5 * value_loss
                 if both_learn:  # gradients of zero would wear off Adam's bias correction, and the first others leap
-                    loss = policy_loss - settings.entropy * entropy + loss
-                self.descend(loss)
+                    policy_loss = clipped_loss(policy.log_prob(seen, chosen) - old_B, advantage_B, settings.clip)
+                    loss = loss + policy_loss
+                    if settings.entropy:
+                        loss = loss - settings.entropy * policy.entropy(seen).mean()
+                self.descend(loss, self.learned if both_learn else self.learned[1:])
+        with torch.no_grad():
+            entropy = policy.entropy(rollouts.observations).mean()
         return {
             "ppo/policy_loss": policy_loss.item(),
             "ppo/value_loss": value_loss.item(),
@@ -181,16 +169,30 @@ class PPO:
             yield rows, chosen, *(parts[index] for parts in others)
 
     def values(self, observations: Tensor) -> Tensor:
-        values: Tensor = self.value(observations)[:, 0]
+        values: Tensor = self.value(observations).squeeze(1)
         return values
 
-    def descend(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters, self.settings.gradient_clip, foreach=True)
+    def descend(self, loss: Tensor, learned: Sequence[SideBySide]) -> None:
+        """Follow the gradient with some of the networks."""
+        gradients = iter(torch.autograd.grad(loss, [weight for each in learned for weight in each.weights]))
+        for each in learned:
+            each.vector.grad = torch.cat([next(gradients).flatten() for _ in each.weights])
+        nn.utils.clip_grad_norm_([each.vector for each in learned], self.settings.gradient_clip, foreach=True)
         self.optimizer.step()
         self.policy.keep_in_bounds()
         self.updates += 1
+
+
+class SideBySide:
+    """The weights of a network, moved into one vector, of which they are views from now on.
+
+    So an optimiser has one tensor to go through: for a dozen small ones, its overhead is most of its time.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.weights = list(network.parameters())
+        self.vector = nn.Parameter(nn.utils.parameters_to_vector(self.weights).detach())
+        nn.utils.vector_to_parameters(self.vector.data, self.weights)
 
 
 def train(
@@ -244,5 +246,5 @@ def advantages(
 def clipped_loss(log_ratio_B: Tensor, advantage_B: Tensor, clip: float) -> Tensor:
     """Return the clipped surrogate, equation 7 of Schulman et al. 2017, to be made small."""
     normal_B = (advantage_B - advantage_B.mean()) / (advantage_B.std() + 1e-8)
-    ratio_B = log_ratio_B.exp()
-    return -torch.minimum(ratio_B * normal_B, ratio_B.clamp(1 - clip, 1 + clip) * normal_B).mean()
+    bound_B = torch.where(normal_B > 0, 1 + clip, 1 - clip)  # beyond it the ratio would go where it is clipped
+    return -torch.minimum(log_ratio_B.exp() * normal_B, bound_B * normal_B).mean()

@@ -12,7 +12,7 @@ import yaml
 
 from imitation_ros.errors import SpecError, TrainingError, did_you_mean
 from imitation_ros.paths import find_file, names_in
-from imitation_ros.robot.strict_yaml import check_names, load_yaml
+from imitation_ros.robot.strict_yaml import BAD_SCALARS, check_names, load_yaml
 
 ALGORITHMS = ("bc", "dagger", "gail", "airl", "sqil", "ppo", "sac")
 """Each is a module beside this one, with a Config and a train()."""
@@ -34,7 +34,7 @@ def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None, al
         SpecError: names the file, what was found and what is allowed.
     """
     path = find_file(FOLDER, recipe)
-    data = load_yaml(path)
+    data, changes = load_yaml(path), changes or {}
     said = data.pop(ALGORITHM, path.stem if path.stem in ALGORITHMS else algorithm or "bc")
     if said not in ALGORITHMS:
         raise SpecError(
@@ -42,7 +42,11 @@ def load_recipe(recipe: str | Path, changes: Mapping[str, Any] | None = None, al
         )
     if algorithm not in ("", said):
         raise SpecError(f"{path} is a recipe of {said}, not of {algorithm}. Give one of {algorithm}, or train {said}.")
-    return parse(parse(config_of(said)(), data, str(path)), changes or {}, f"settings above {path.name}")
+    if said == "bc" and "steps" in changes:
+        raise SpecError(
+            f"steps is {changes['steps']}; bc takes no steps of an environment. Give updates, of the weights."
+        )
+    return parse(parse(config_of(said)(), data, str(path)), changes, f"settings above {path.name}")
 
 
 def asked_for(what: str, recipe: str, data: str) -> tuple[str, str, str]:
@@ -85,23 +89,42 @@ def recipe_names() -> list[str]:
     return names_in(FOLDER)
 
 
-def changes_of(settings: Sequence[str]) -> dict[str, Any]:
-    """Return texts such as `ppo.clip=0.1` as nested mappings; values are read as YAML.
+def changes_of(settings: Sequence[str], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what stands above a recipe, as nested mappings.
+
+    Args:
+        settings: texts such as `ppo.clip=0.1`, whose values are read as YAML.
+        options: by name, what was asked for otherwise; None: it was not, so the recipe's stands.
 
     Raises:
-        SpecError: one is no `name=value`, or contradicts another.
+        SpecError: a setting is no `name=value`, or contradicts another, or an option.
     """
     changes: dict[str, Any] = {}
     for setting in settings:
         name, is_one, text = setting.partition("=")
-        try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError):
-            value = text
-        if not is_one or not all(name.split(".")) or value is None:
+        value = read_value(setting, text) if is_one else None
+        if not all(name.split(".")) or value is None:
             raise SpecError(f"--set is {setting!r}; it should be name=value, such as learning_rate=0.001.")
         changes = merged(changes, nested(name.split("."), value), "--set")
+    for name, value in (options or {}).items():
+        if value is not None and changes.setdefault(name, value) != value:
+            raise SpecError(f"{name} is {value!r}, and by --set {changes[name]!r}. Say it once.")
     return changes
+
+
+def read_value(setting: str, text: str) -> Any:
+    """Return the value of a setting.
+
+    Raises:
+        SpecError: YAML cannot read it.
+    """
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, *BAD_SCALARS):
+        raise SpecError(
+            f"--set is {setting!r}, and {text!r} is no value of YAML. A list is [64, 64]; a text with signs in it "
+            f"stands in quotes of its own: --set 'start=\"[old] policy\"'."
+        ) from None
 
 
 def nested(names: Sequence[str], value: Any) -> dict[str, Any]:
@@ -134,17 +157,26 @@ def parse(defaults: T, data: Mapping[str, Any], where: str) -> T:
 
 
 def converted(value: Any, default: Any, where: str) -> Any:
-    """Return a value as its default is: YAML knows no tuples, calls 1 no float, and 1e-3 a text."""
+    """Return a value as its default is: YAML knows no tuples, calls 1 no float, and 1e-3 a text.
+
+    Raises:
+        SpecError: it is of another kind.
+    """
     if is_dataclass(default) and isinstance(value, Mapping):
         return parse(default, value, where)
     if isinstance(default, tuple) and isinstance(value, list):
-        floats = bool(default) and isinstance(default[0], float)
-        return tuple(converted(item, default[0], where) for item in value) if floats else tuple(value)
-    if isinstance(default, float) and isinstance(value, (int, str)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    elif type(value) is type(default):
+        return tuple(converted(item, default[0], where) for item in value) if default else tuple(value)
+    if type(value) is type(default):
         return value
-    raise SpecError(f"{where} is {value!r}; it should be like {default!r}.")
+    number = number_of(value) if isinstance(default, float) else None
+    if number is None:
+        raise SpecError(f"{where} is {value!r}; it should be like {default!r}.")
+    return number
+
+
+def number_of(value: Any) -> float | None:
+    """Return what YAML read, an int or a text such as 1e-3, as a float; None if it says no number."""
+    try:
+        return float(value) if type(value) in (int, str) else None
+    except (ValueError, OverflowError):
+        return None

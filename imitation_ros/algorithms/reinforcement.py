@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.frozen_reward import FrozenReward, Written
 from imitation_ros.algorithms.rewards import Reward, Scale, Scaled
 from imitation_ros.algorithms.rollouts import Steps, steps_of
@@ -46,17 +47,26 @@ class Learner(Protocol):
     def remember(self, rollouts: Steps) -> None: ...
 
 
-class Plan(Protocol):
-    """What a Config says of the loop."""
+@dataclass(frozen=True)
+class Plan:
+    """What every Config of a training in an environment begins with."""
 
-    @property
-    def steps(self) -> int: ...
+    steps: int = 150_000
+    """of the environment"""
+    steps_per_round: int = 1600
+    """of the environment, about: whole episodes are collected"""
+    evaluate_every: int = 10_000
+    """steps of the environment"""
+    validation_starts: int = 20
+    """episodes of an evaluation, which choose the policy that is kept"""
+    seed: int = 0
+    """of everything drawn"""
+    threads: int = 1
+    """of the processor"""
 
-    @property
-    def steps_per_round(self) -> int: ...
-
-    @property
-    def seed(self) -> int: ...
+    def __post_init__(self) -> None:
+        check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
+        check_range("seed", self.seed, self.seed >= 0, "at least 0")
 
 
 def learn(

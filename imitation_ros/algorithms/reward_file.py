@@ -21,8 +21,8 @@ from imitation_ros.algorithms.frozen_reward import FrozenReward, RewardInfo
 from imitation_ros.algorithms.rewards import RewardConfig, RewardNet
 from imitation_ros.algorithms.tensor_file import alone
 from imitation_ros.data.episode import Episode
-from imitation_ros.errors import BundleError, SpecError, TrainingError
-from imitation_ros.policies.bundle import check_new_folder, new_part, publish_folder
+from imitation_ros.errors import BundleError
+from imitation_ros.policies.bundle import check_new_folder, new_part, publish_folder, read_json
 from imitation_ros.policies.policy import MLPPolicy
 from imitation_ros.robot.spec import spec_from_yaml
 
@@ -109,28 +109,23 @@ def read_reward_info(folder: Path) -> RewardInfo:
     path = folder / REWARD_JSON
     if not path.is_file():
         raise BundleError(f"{folder} holds no reward: it has no {REWARD_JSON}. `imitation-ros train airl` makes one.")
-    try:
-        data = json.loads(path.read_text())
-        version = int(data["format_version"])
-        if version > FORMAT_VERSION:
-            raise BundleError(
-                f"{path} has format version {version}; this imitation_ros reads {FORMAT_VERSION}. Upgrade."
-            )
-        network = dict(data["network"])
-        relative_positions = bool(network.pop("relative_positions"))
-        discount = float(data["discount"])
-        if not 0.0 < discount < 1.0:
-            raise ValueError(f"the discount is {discount:g}; it should be above 0 and below 1")
-        return RewardInfo(
-            spec=spec_from_yaml(data["robot_spec"], f"{path} (robot_spec)"),
-            config=RewardConfig(**{**network, "hidden": tuple(network["hidden"])}),
-            relative_positions=relative_positions,
-            discount=discount,
-            provenance=dict(data["provenance"]),
-            demonstrations={name: float(value) for name, value in data["demonstrations"].items()},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, SpecError, TrainingError) as error:
-        raise BundleError(f"{path} is broken: {error!r}. Train it again.") from None
+    return read_json(path, FORMAT_VERSION, reward_info, "Train it again.")
+
+
+def reward_info(path: Path, data: Mapping[str, Any]) -> RewardInfo:
+    network = dict(data["network"])
+    relative_positions = bool(network.pop("relative_positions"))
+    discount = float(data["discount"])
+    if not 0.0 < discount < 1.0:
+        raise ValueError(f"the discount is {discount:g}; it should be above 0 and below 1")
+    return RewardInfo(
+        spec=spec_from_yaml(data["robot_spec"], f"{path} (robot_spec)"),
+        config=RewardConfig(**{**network, "hidden": tuple(network["hidden"])}),
+        relative_positions=relative_positions,
+        discount=discount,
+        provenance=dict(data["provenance"]),
+        demonstrations={name: float(value) for name, value in data["demonstrations"].items()},
+    )
 
 
 def write_reward_info(folder: Path, info: RewardInfo) -> None:

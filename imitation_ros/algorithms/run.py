@@ -70,8 +70,11 @@ class Run:
         if self.path.exists():
             load_state(self.path, state, self.identity)
             self.saved_round = state.round
-            self.say(f"going on after round {state.round} ({state.steps} steps), as {self.path} was saved.")
+            self.say_resumed(state)
         self.history.forget_after(state.round - 1)  # they count from 0
+
+    def say_resumed(self, state: TrainState) -> None:
+        self.say(f"going on after round {state.round} ({state.steps} steps), as {self.path} was saved.")
 
     def end_round(self, state: TrainState, policy: MLPPolicy, measured: Mapping[str, float]) -> bool:
         """Evaluate if it is due, keep the best policy, save and report.

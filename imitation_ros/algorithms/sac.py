@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from imitation_ros.algorithms.check import check_counts, check_range
 from imitation_ros.algorithms.frozen_reward import FrozenReward
-from imitation_ros.algorithms.reinforcement import check_steps, first_policy, learn
+from imitation_ros.algorithms.reinforcement import Plan, check_steps, first_policy, learn
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rewards import Reward, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
 from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.state import TrainState
+from imitation_ros.algorithms.twin_critic import TwinCritic, values
 from imitation_ros.data.episode import Episode
 from imitation_ros.envs.collect import Workers
 from imitation_ros.errors import TrainingError
@@ -77,67 +78,18 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Plan):
     """SAC: a policy for the task's own reward, from every step there ever was."""
 
     steps: int = 20_000
-    """of the environment"""
     steps_per_round: int = 200
-    """of the environment, about: whole episodes are collected"""
+    evaluate_every: int = 5_000
     start: str = ""
     """the bundle of a policy to go on from, with a tanh_gaussian head; empty: learn from nothing"""
     policy: NetworkConfig = NETWORK
     """the policy's network, where there is no start; the critics have layers of the same sizes"""
     sac: Settings = field(default_factory=Settings)
     """how the policy is improved"""
-    evaluate_every: int = 5_000
-    """steps of the environment"""
-    validation_starts: int = 20
-    """episodes of an evaluation, which choose the policy that is kept"""
-    seed: int = 0
-    """of everything drawn"""
-    threads: int = 1
-    """of the processor"""
-
-    def __post_init__(self) -> None:
-        check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
-        check_range("seed", self.seed, self.seed >= 0, "at least 0")
-
-
-class TwinCritic(nn.Module):
-    """Two networks for Q(s, a) that differ in their weights only, side by side: one batched product per layer.
-
-    Args:
-        width: numbers of an encoded observation and an action.
-        hidden: sizes of the hidden layers.
-    """
-
-    def __init__(self, width: int, hidden: Sequence[int]) -> None:
-        super().__init__()
-        sizes = list(zip((width, *hidden), (*hidden, 1), strict=True))
-        pairs = [(nn.Linear(*size), nn.Linear(*size)) for size in sizes]
-        self.weights = nn.ParameterList([torch.stack([one.weight.detach().T for one in pair]) for pair in pairs])
-        self.biases = nn.ParameterList([torch.stack([one.bias.detach()[None] for one in pair]) for pair in pairs])
-
-    def layers(self) -> Layers:
-        """Return weight (2, in, out) and bias (2, 1, out) of each layer, as they learn."""
-        return list(zip(self.weights, self.biases, strict=True))
-
-    def fixed_layers(self) -> Layers:
-        """Return the same tensors, always up to date, for what must not teach them."""
-        return [(weight.detach(), bias.detach()) for weight, bias in self.layers()]
-
-
-Layers = list[tuple[Tensor, Tensor]]
-
-
-def values(layers: Layers, observations_BE: Tensor, actions_BU: Tensor) -> Tensor:
-    """Return both critics' Q(s, a), (2, B)."""
-    rows_2BH = torch.cat([observations_BE, actions_BU], dim=1).expand(2, -1, -1)
-    for weight, bias in layers[:-1]:
-        rows_2BH = torch.baddbmm(bias, rows_2BH, weight).relu_()
-    weight, bias = layers[-1]
-    return torch.baddbmm(bias, rows_2BH, weight)[:, :, 0]
 
 
 class SAC:
@@ -210,7 +162,7 @@ class SAC:
         measured: dict[str, Tensor] = {}
         after_end = reward.after_end(self.settings.discount)
         new_steps = int((~rollouts.absorbing).sum())
-        all_learn = left <= 1.0 - self.settings.value_share
+        all_learn = self.all_learn(left)
         self.slow_down(left)
         for _ in range(round(self.settings.updates_per_step * new_steps)):
             steps = self.replay.draw(self.settings.batch_size, self.generator)
@@ -218,6 +170,10 @@ class SAC:
                 rewards_B = reward.of(steps)
             measured = self.update(steps, rewards_B, after_end, all_learn)
         return {f"sac/{name}": value.item() for name, value in measured.items()}
+
+    def all_learn(self, left: float) -> bool:
+        """Return whether the policy learns already, not the critics alone."""
+        return left <= 1.0 - self.settings.value_share
 
     def slow_down(self, left: float) -> None:
         """Set the learning rate for a share of the training that is still to come."""

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from imitation_ros.algorithms.check import check_counts, check_range
-from imitation_ros.algorithms.reinforcement import observed
+from imitation_ros.algorithms.reinforcement import Plan, observed
 from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
 from imitation_ros.algorithms.rounds import Result, collect_round
@@ -33,29 +32,16 @@ SETTINGS = Settings(discount=0.99, temperature=0.05, learn_temperature=False, av
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Plan):
     """SQIL: imitate by SAC, without a discriminator."""
 
     steps: int = 30_000
-    """of the environment"""
     steps_per_round: int = 200
-    """of the environment, about: whole episodes are collected"""
+    evaluate_every: int = 5_000
     policy: NetworkConfig = NETWORK
     """the policy's network; the critics have layers of the same sizes"""
     sac: Settings = field(default_factory=lambda: SETTINGS)
     """how the policy is improved; half of each batch is the expert's"""
-    evaluate_every: int = 5_000
-    """steps of the environment"""
-    validation_starts: int = 20
-    """episodes of an evaluation, which choose the policy that is kept"""
-    seed: int = 0
-    """of everything drawn"""
-    threads: int = 1
-    """of the processor"""
-
-    def __post_init__(self) -> None:
-        check_counts(self, "steps", "steps_per_round", "evaluate_every", "validation_starts", "threads")
-        check_range("seed", self.seed, self.seed >= 0, "at least 0")
 
 
 @dataclass
@@ -108,25 +94,27 @@ def train(demonstrations: Sequence[Episode], workers: Workers, config: Config, r
         policy_ends.count(rollouts)
     going = True
     while going and state.steps < config.steps:
-        learner.slow_down(left=1.0 - state.steps / config.steps)
+        left = 1.0 - state.steps / config.steps
         episodes, measured = collect_round(workers, policy, state, config.steps_per_round, config.seed)
         rollouts = with_absorbing(steps_of(episodes, policy), workers.time_limit, discount)
         run.history.add(state.round, rollouts.to_tensors())
         learner.remember(rollouts)
         policy_ends.count(rollouts)
         updates = round(config.sac.updates_per_step * sum(episode.steps for episode in episodes))
-        measured |= imitate(learner, expert, updates, worth_after_end(expert_ends, policy_ends, discount))
+        measured |= imitate(learner, expert, updates, worth_after_end(expert_ends, policy_ends, discount), left)
         state.round += 1
         going = run.end_round(state, learner.evaluated, measured)
     return run.finish(state, learner.evaluated)
 
 
-def imitate(learner: SAC, expert: Replay, updates: int, after_end: float) -> dict[str, float]:
-    """Improve the policy by batches that are half the expert's."""
+def imitate(learner: SAC, expert: Replay, updates: int, after_end: float, left: float) -> dict[str, float]:
+    """Improve the policy by batches that are half the expert's; left as in SAC.improve."""
     half = max(1, learner.settings.batch_size // 2)
     rewards_B = torch.cat([torch.ones(half), torch.zeros(half)]).to(expert.rows.device)
+    learner.slow_down(left)
+    all_learn = learner.all_learn(left)
     measured: dict[str, Tensor] = {}
     for _ in range(updates if len(learner.replay) >= learner.settings.first_steps else 0):
         rows = torch.cat([kept.draw_rows(half, learner.generator) for kept in (expert, learner.replay)])
-        measured = learner.update(expert.as_steps(rows), rewards_B, after_end)
+        measured = learner.update(expert.as_steps(rows), rewards_B, after_end, all_learn)
     return {f"sac/{name}": value.item() for name, value in measured.items()}

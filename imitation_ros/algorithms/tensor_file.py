@@ -42,8 +42,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], values: Any = None,
             sync(path.parent)
     except OSError as error:
         raise TrainingError(
-            f"{path} cannot be written: {error.strerror}. What was saved before is still there: make room, and start "
-            f"the same training again to go on from it."
+            f"{path} cannot be written: {error.strerror}. Make room, and start the same training again: it goes on "
+            f"from what was saved before, if anything was."
         ) from None
 
 

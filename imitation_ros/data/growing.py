@@ -174,6 +174,6 @@ def append(files: Mapping[str, BinaryIO], episode: Episode, number: int) -> int:
 
 def full(path: Path, error: OSError) -> DataError:
     return DataError(
-        f"{path} cannot be written: {error.strerror or error}. What was learned before is still there: make room, and "
-        f"start the same training again to go on from it."
+        f"{path} cannot be written: {error.strerror or error}. Make room, and start the same training again: it goes "
+        f"on from what was saved before, if anything was."
     )

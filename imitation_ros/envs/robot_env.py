@@ -20,12 +20,11 @@ from imitation_ros.envs.disturbance import ActionNoise
 from imitation_ros.envs.environment import Outcome, start_sequence
 from imitation_ros.envs.motors import Motors
 from imitation_ros.envs.randomisation import unvaried, vary
-from imitation_ros.envs.scene import load_scene
+from imitation_ros.envs.scene import load_scene, scene_path
 from imitation_ros.envs.sensors import Sensors, check_randomised
 from imitation_ros.envs.tasks import Task, find_task
 from imitation_ros.envs.world import UPRIGHT, Pose, World
 from imitation_ros.errors import SpecError
-from imitation_ros.paths import find_file, is_file
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import load_spec
 
@@ -67,8 +66,7 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
         if not self.robot_spec.scene:
             raise SpecError(f"the setup {setup} has no `scene:`, so it cannot be simulated. Add one.")
         self.task: Task | None = find_task(self.robot_spec.task) if self.robot_spec.task else None
-        beside = find_file("config/setups", setup).parent / self.robot_spec.scene
-        self.scene = load_scene(beside if is_file(beside) else self.robot_spec.scene)
+        self.scene = load_scene(scene_path(setup, self.robot_spec))
         self.disturbance, self.randomisation = disturbance, randomisation
         self.terminate_on_success = terminate_on_success
         self.render_mode = render_mode

@@ -13,8 +13,9 @@ from imitation_ros.envs.disturbance import Disturbance, parse_disturbance
 from imitation_ros.envs.randomisation import Randomisation, parse_randomisation
 from imitation_ros.envs.sim_robot import SimRobot, load_sim_robot, scalar, section, some_numbers
 from imitation_ros.errors import SpecError, did_you_mean
-from imitation_ros.paths import find_file
+from imitation_ros.paths import find_file, is_file
 from imitation_ros.robot.field import Numbers
+from imitation_ros.robot.spec import RobotSpec
 from imitation_ros.robot.strict_yaml import check_names, load_yaml
 
 WORDS = {"robot", "physics", "fixed", "objects", "goals", "poses", "cameras", "spawn", "time_limit_s", "fingers"}
@@ -80,6 +81,16 @@ class Scene:
     @property
     def bodies(self) -> tuple[Body, ...]:
         return (*self.fixed, *self.objects, *self.goals)
+
+
+def scene_path(setup: str | Path, spec: RobotSpec) -> Path:
+    """Return where the scene of a setup is: beside its file, or in sim/scenes.
+
+    Raises:
+        SpecError: it is in neither.
+    """
+    beside = find_file("config/setups", setup).parent / spec.scene
+    return beside if is_file(beside) else find_file("sim/scenes", spec.scene)
 
 
 def load_scene(name: str | Path) -> Scene:

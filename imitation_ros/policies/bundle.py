@@ -10,21 +10,22 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from imitation_ros.errors import BundleError, MessageError, SpecError
+from imitation_ros.errors import BundleError, MessageError, SpecError, TrainingError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages.images import decoded
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 FORMAT_VERSION = 1
 POLICY_JSON, POLICY_ONNX, WEIGHTS = "policy.json", "policy.onnx", "weights.safetensors"
@@ -56,21 +57,37 @@ def read_info(folder: Path) -> BundleInfo:
     path = folder / POLICY_JSON
     if not path.is_file():
         raise BundleError(f"{folder} is no policy bundle: it has no {POLICY_JSON}. `imitation-ros train` makes one.")
+    return read_json(path, FORMAT_VERSION, bundle_info, "Export the policy again.")
+
+
+def read_json(path: Path, newest: int, meant: Callable[[Path, Mapping[str, Any]], T], mend: str) -> T:
+    """Return what a file says of itself.
+
+    Args:
+        newest: format version that is read.
+        meant: makes it of the path and what JSON holds.
+        mend: what to do where that fails.
+
+    Raises:
+        BundleError: broken, or newer than this package.
+    """
     try:
         data = json.loads(path.read_text())
         version = int(data["format_version"])
-        if version > FORMAT_VERSION:
-            raise BundleError(
-                f"{path} has format version {version}; this imitation_ros reads {FORMAT_VERSION}. Upgrade."
-            )
-        return BundleInfo(
-            spec=spec_from_yaml(data["robot_spec"], f"{path} (robot_spec)"),
-            network=dict(data["network"]),
-            provenance=dict(data["provenance"]),
-            ranges={name: (np.array(low), np.array(high)) for name, (low, high) in data["ranges"].items()},
-        )
-    except (ValueError, KeyError, TypeError, SpecError) as error:
-        raise BundleError(f"{path} is broken: {error!r}. Export the policy again.") from None
+        if version > newest:
+            raise BundleError(f"{path} has format version {version}; this imitation_ros reads {newest}. Upgrade.")
+        return meant(path, data)
+    except (ValueError, KeyError, TypeError, AttributeError, SpecError, TrainingError) as error:
+        raise BundleError(f"{path} is broken: {error!r}. {mend}") from None
+
+
+def bundle_info(path: Path, data: Mapping[str, Any]) -> BundleInfo:
+    return BundleInfo(
+        spec=spec_from_yaml(data["robot_spec"], f"{path} (robot_spec)"),
+        network=dict(data["network"]),
+        provenance=dict(data["provenance"]),
+        ranges={name: (np.array(low), np.array(high)) for name, (low, high) in data["ranges"].items()},
+    )
 
 
 def write_info(folder: Path, info: BundleInfo) -> None:

@@ -43,7 +43,7 @@ BOUNDS = Bounds()
 def gaussian_log_prob(mean: Tensor, log_std: Tensor, value: Tensor) -> Tensor:
     """Return log N(value; mean, exp(log_std)), summed over the last dimension."""
     z = (value - mean) * (-log_std).exp()
-    return (-0.5 * z.square() - log_std - 0.5 * LOG_2PI).sum(-1)
+    return -0.5 * z.square().sum(-1) - (log_std + 0.5 * LOG_2PI).sum(-1)
 
 
 def log_slope(before: Tensor) -> Tensor:
@@ -78,17 +78,17 @@ class GaussianHead(Head):
         self.log_std = nn.Parameter(torch.full((width,), bounds.start))
 
     def split(self, out_BA: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means and log-stds, (B, A) each."""
-        return out_BA, self.log_std.clamp(self.bounds.low, self.bounds.high).expand_as(out_BA)
+        """Return means, (B, A), and log-stds, (A,)."""
+        return out_BA, self.log_std.clamp(self.bounds.low, self.bounds.high)
 
     def mode(self, out_BA: Tensor) -> Tensor:
         return out_BA
 
     def sample(self, out_BA: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Return actions, (B, A), through which gradients flow, and their log p, (B,)."""
-        mean_BA, log_std_BA = self.split(out_BA)
-        action_BA = mean_BA + log_std_BA.exp() * normal_like(mean_BA, generator)
-        return action_BA, gaussian_log_prob(mean_BA, log_std_BA, action_BA)
+        mean_BA, log_std_A = self.split(out_BA)
+        action_BA = mean_BA + log_std_A.exp() * normal_like(mean_BA, generator)
+        return action_BA, gaussian_log_prob(mean_BA, log_std_A, action_BA)
 
     def log_prob(self, out_BA: Tensor, action_BA: Tensor) -> Tensor:
         """Return log p of normalised actions, (B,)."""
@@ -96,7 +96,7 @@ class GaussianHead(Head):
 
     def entropy(self, out_BA: Tensor) -> Tensor:
         """Return the entropy, (B,)."""
-        return (self.split(out_BA)[1] + 0.5 * (1.0 + LOG_2PI)).sum(-1)
+        return (self.split(out_BA)[1] + 0.5 * (1.0 + LOG_2PI)).sum().expand(len(out_BA))
 
     def loss(self, out_BA: Tensor, action_BA: Tensor) -> Tensor:
         return -self.log_prob(out_BA, action_BA).mean()

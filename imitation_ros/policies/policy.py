@@ -191,13 +191,11 @@ class MLPPolicy(nn.Module):
         heads = {name: self.density(name) for name in self.chosen}
         return sum_of(head.log_prob(head(hidden), targets[name]) for name, head in heads.items())
 
-    def log_prob_and_entropy(self, encoded_BE: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return log p of actions and the entropy of the distribution they came from, each (B,)."""
+    def entropy(self, encoded_BE: Tensor) -> Tensor:
+        """Return the entropy of the distribution that actions come from, (B,)."""
         hidden = self.trunk(encoded_BE)
-        heads = {name: self.density(name) for name in self.chosen}
-        outs = {name: head(hidden) for name, head in heads.items()}
-        log_prob = sum_of(head.log_prob(outs[name], targets[name]) for name, head in heads.items())
-        return log_prob, sum_of(head.entropy(outs[name]) for name, head in heads.items())
+        heads = [self.density(name) for name in self.chosen]
+        return sum_of(head.entropy(head(hidden)) for head in heads)
 
     def sample(self, encoded_BE: Tensor, generator: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
         """Return drawn actions as the heads learn them, (B, A) per field, and their log p, (B,)."""

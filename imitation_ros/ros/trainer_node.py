@@ -32,13 +32,17 @@ class TrainerNode(Node):
         output = required(self, "output", "the folder for the policy bundle; must not exist")
         recipe = parameter(self, "recipe", "bc", "an algorithm, a name in config/training, or the path of a recipe")
         settings = parameter(self, "set", "", "values above the recipe's, such as 'ppo.clip=0.1 batch_size=64'")
-        counts = {
-            "updates": parameter(self, "updates", 0, "of the weights; 0: as many as the recipe says"),
-            "steps": parameter(self, "steps", 0, "of the environment; 0: as many as the recipe says"),
-            "seed": parameter(self, "seed", 0, "of all that is drawn: weights, batches, rollouts"),
-            "start": parameter(self, "start", "", "a bundle whose policy to go on from"),
+        steps = parameter(self, "steps", 0, "of the environment; 0: as many as the recipe says")
+        updates = parameter(self, "updates", 0, "of the weights; 0: as many as the recipe says")
+        seed = parameter(self, "seed", -1, "of all that is drawn: weights, batches, rollouts; -1: the recipe's")
+        start = parameter(self, "start", "", "a bundle whose policy to go on from")
+        options = {
+            "steps": steps or None,
+            "updates": updates or None,
+            "seed": None if seed == -1 else seed,
+            "start": start or None,
         }
-        changes = {**changes_of(settings.split()), **{name: value for name, value in counts.items() if value}}
+        changes = changes_of(settings.split(), options)
         return Job(
             load_recipe(recipe, changes),
             Path(output),

@@ -94,11 +94,8 @@ def facts_of(rows: Transitions, result: bc.Result) -> dict[str, Any]:
 
 def outcome_of(result: bc.Result) -> dict[str, Any]:
     """Return what a bundle says of how cloning went."""
-    return {
-        "updates": result.updates,
-        "kept_update": result.best_update,
-        "validation_error": result.validation_error,
-    }
+    held_out = {"validation_error": result.validation_error} if result.validation_episodes else {}
+    return {"updates": result.updates, "kept_update": result.best_update, **held_out}
 
 
 def rows_to_learn(recorded: Sequence[Episode], data: str) -> tuple[Transitions, dict[str, int]]:

@@ -56,10 +56,18 @@ def make_bundle(job: Job, given: Given, tally: Tally, result: Result, device: st
         demonstrations = not_failed(iterate_episodes(job.data))
         save_reward(part / BESIDE_POLICY, result.reward_net, result.policy, without_details(provenance), demonstrations)
     if (job.folder / EPISODES).is_dir():
-        shutil.copytree(job.folder / EPISODES, part / EPISODES, copy_function=os.link)
+        shutil.copytree(job.folder / EPISODES, part / EPISODES, copy_function=link_or_copy)
     publish_folder(part, job.output)
-    if figures:
+    if SELECTED in figures:
         print_figures(figures, result.state)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Let a file have another name, or a copy where the file system knows no two names for one file."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def measure(site: Site, result: Result, tally: Tally) -> dict[str, Evaluation]:

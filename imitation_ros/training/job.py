@@ -15,13 +15,15 @@ from imitation_ros.algorithms.reward_file import load_reward, reward_folder
 from imitation_ros.algorithms.run import driver
 from imitation_ros.data.dataset import data_hash
 from imitation_ros.data.load import iterate_episodes
-from imitation_ros.envs.collect import Workers
+from imitation_ros.envs.collect import Workers, gymnasium_id, our_setup, spec_of
+from imitation_ros.envs.scene import load_scene, scene_path
 from imitation_ros.envs.tasks import Expert
 from imitation_ros.errors import TrainingError
 from imitation_ros.evaluation import EXPERT, why_not_simulated
 from imitation_ros.policies.checkpoint import load_policy
 from imitation_ros.policies.driving import Acts
 from imitation_ros.robot.spec import RobotSpec
+from imitation_ros.robot.strict_yaml import load_yaml, parse_yaml
 from imitation_ros.training.machine import versions
 
 NEED_DATA = ("bc", "gail", "airl", "sqil")
@@ -117,6 +119,8 @@ def gather(job: Job, opened: ExitStack) -> Given:
         raise TrainingError(f"{name} asks no expert. Leave --expert out, or train dagger.")
     if job.reward and name not in TAKE_REWARDS:
         raise TrainingError(f"{name} learns from no reward that is given. Leave --reward out, or train ppo or sac.")
+    if job.env:
+        check_images(name, spec_of(job.env), job.env)  # before anybody records demonstrations of them
     if job.data is None and (name in NEED_DATA or (name == "dagger" and not job.expert)):
         more = " Or an expert to ask: --expert." if name == "dagger" else ""
         raise TrainingError(f"{name} learns from demonstrations: add --data, an HDF5 file or a folder of them.{more}")
@@ -214,6 +218,7 @@ def identity_of(job: Job, given: Given, device: str) -> dict[str, Any]:
         "config": asdict(job.config),
         "data": given.data.get("sha256"),
         "environment": None if given.site is None else environment_facts(job, given.site),
+        **({} if given.site is None else files_of(given.site)),
         **{name: weights_hash(folder) for name, folder in bundles.items()},
         "reward": weights_hash(str(reward_folder(Path(job.reward)))) if job.reward else "",
         "versions": {**versions(), "device": device},
@@ -222,6 +227,17 @@ def identity_of(job: Job, given: Given, device: str) -> dict[str, Any]:
 
 def environment_facts(job: Job, site: Site) -> Mapping[str, Any]:
     return {"name": site.env, "disturbance": job.disturbance, "terminate_on_success": job.terminate_on_success}
+
+
+def files_of(site: Site) -> dict[str, Any]:
+    """Return what the files of an environment say, which somebody may have edited since: setup, scene, robot."""
+    spec = site.workers.spec
+    fields = {field.name: {k: v for k, v in asdict(field).items() if k != "file"} for field in spec.fields}
+    found: dict[str, Any] = {"setup": {**parse_yaml(spec.to_yaml(), site.env), "fields": fields}}
+    if gymnasium_id(site.env) is None:
+        path = scene_path(our_setup(site.env), spec)
+        found |= {"scene": load_yaml(path), "sim_robot": load_yaml(Path(load_scene(path).robot.file))}
+    return found
 
 
 def weights_hash(folder: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import STATE
 from imitation_ros.console import bar, console
 from imitation_ros.data.load import iterate_episodes, load_episodes
-from imitation_ros.errors import ImitationRosError
+from imitation_ros.errors import ImitationRosError, TrainingError
 from imitation_ros.policies.bundle import check_new_folder
 from imitation_ros.training.cloning import demonstrations, facts_of, outcome_of, rows_to_learn
 from imitation_ros.training.curves import board_folder
@@ -59,13 +60,15 @@ def run_training(job: Job, progress: Progress = go_on, only_finish: bool = False
             session = Session(job, given, device, shown, board, stop, progress, only_finish)
             opened.callback(session.close)
             try:
-                result = learned(job, given, session, tally, device)
+                with full_disk_in_words(job):
+                    result = learned(job, given, session, tally, device)
             except ImitationRosError as error:
                 raise with_a_way_out(error, job, session) from error
         if session.stopped and not only_finish:
             say_stopped(job, result)
             return None
-        make_bundle(job, given, tally, result, device)
+        with full_disk_in_words(job):
+            make_bundle(job, given, tally, result, device)
         shutil.rmtree(job.folder)
     return job.output
 
@@ -118,6 +121,20 @@ def cloned(job: Job, given: Given, session: Session, tally: Tally, device: str) 
     tally.training.update(outcome_of(found))
     last: Any = found.state.modules["averaged"]
     return Result(found.policy, last.cpu().eval(), found.state)
+
+
+@contextmanager
+def full_disk_in_words(job: Job) -> Iterator[None]:
+    """Let whatever cannot be written any more while the block runs be a TrainingError: TensorBoard's files, say."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise TrainingError(
+            f"{error.filename or job.output} cannot be written: {error.strerror}. Make room, and start the same "
+            f"training again: it goes on from what was saved before, if anything was."
+        ) from error
 
 
 def with_a_way_out(error: ImitationRosError, job: Job, session: Session) -> ImitationRosError:

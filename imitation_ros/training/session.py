@@ -87,7 +87,7 @@ class Session(Run):
         judge = None if self.judges is None else self.validate
         super().__init__(job.folder, identity_of(job, given, device), job.total, judge, every, self.tell)
         self.shown, self.board_folder, self.stop, self.progress = shown, board, stop, progress
-        self.only_finish = only_finish
+        self.only_finish, self.cloning = only_finish, job.algorithm == "bc"
         self.board: SummaryWriter | None = None
         self.latest: Evaluation | None = None
         self.said = ""
@@ -104,9 +104,14 @@ class Session(Run):
         self.board = write_board(self.board_folder, state.notes.get("curve", []))
         self.shown.begin(state.steps)
 
+    def say_resumed(self, state: TrainState) -> None:
+        how = "making a bundle of the best policy up to" if self.only_finish else "going on after"
+        there = f"{state.steps} updates" if self.cloning else f"round {state.round} ({state.steps} steps)"
+        self.say(f"{how} {there}, as {self.path} was saved.")
+
     def finish(self, state: TrainState, policy: MLPPolicy, reward_net: Any = None) -> Result:
         if self.reached is not None:
-            state.steps = self.reached
+            state.steps, state.best_steps = self.reached, min(state.best_steps, self.reached)
         return super().finish(state, policy, reward_net)
 
     def validate(self, policy: Any) -> Evaluation:
@@ -131,7 +136,8 @@ class Session(Run):
             self.said = f"return {measured['evaluation/return']:.4g}"
         elif said_of(measured):
             self.said = said_of(measured)
-        self.shown.show(steps, self.said)
+        if self.reached is None:
+            self.shown.show(steps, self.said)
         return self.progress(steps, measured) and self.stop.asked_s is None
 
     def close(self) -> None:

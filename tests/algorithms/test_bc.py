@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from imitation_ros.algorithms import bc
+from imitation_ros.algorithms import bc, examples
 from imitation_ros.algorithms import run as running
 from imitation_ros.algorithms.recipe import load_recipe
 from imitation_ros.algorithms.run import Run
@@ -82,11 +82,11 @@ def test_the_quick_loop_learns_what_torchs_own_schedule_and_average_learn(head):
         avg_fn=lambda old, new, count: old + (1 - min(0.8, float((1 + count) / (10 + count)))) * (new - old),
     )
     generator = torch.Generator().manual_seed(config.seed)
-    prepared, targets = bc.prepare(policy, training, "cpu")
+    prepared, targets = examples.prepare(policy, training, "cpu")
     for _ in range(updates):
         rows = torch.randint(len(training), (config.batch_size,), generator=generator)
         optimizer.zero_grad()
-        policy.losses(bc.rows_of(prepared, rows), bc.rows_of(targets, rows))["twist"].backward()
+        policy.losses(examples.rows_of(prepared, rows), examples.rows_of(targets, rows))["twist"].backward()
         optimizer.step()
         schedule.step()
         average.update_parameters(policy)
@@ -324,7 +324,7 @@ def test_noise_on_observations_is_normalised_leaves_categories_alone_and_is_draw
     clean, generator = torch.zeros(20_000, 5), torch.Generator().manual_seed(0)
     first, second = clean.clone(), clean.clone()
     for noisy in (first, second):
-        bc.add_noise(noisy, policy, 0.3, generator)
+        examples.add_noise(noisy, policy, 0.3, generator)
     assert (first[:, 2:] == 0.0).all()  # one number for each gear
     torch.testing.assert_close(first[:, :2].std(0), torch.full((2,), 0.3), rtol=0.02, atol=0.0)
     assert not torch.equal(first, second)
@@ -365,7 +365,7 @@ def test_data_in_files_gives_the_same_weights_and_is_only_read_in_parts(tmp_path
     monkeypatch.setattr(Transitions, "take", lambda data, rows: most.append(len(rows)) or take(data, rows))
     monkeypatch.setattr(bc, "FITTED_ROWS", 10_000)
     same_weights(bc.train(mapped(data, tmp_path), config, quiet).policy, expected)
-    assert sorted(most)[-2] <= bc.VALIDATION_ROWS  # all but what the normalisers are fitted on
+    assert sorted(most)[-2] <= examples.VALIDATION_ROWS  # all but what the normalisers are fitted on
 
 
 def test_the_normalisers_are_fitted_on_rows_all_over_the_data(monkeypatch):
@@ -484,8 +484,8 @@ def test_images_are_not_copied_for_training_and_validation(monkeypatch):
     spec = plain_spec("seen", [image_field("camera", (24, 24, 1))], [array_field("place", 1, [-1], [1])], 10.0)
     pixels = torch.zeros(40, 24, 24, 1, dtype=torch.uint8)
     data = Transitions(spec, {"camera": pixels}, {"place": torch.rand(40, 1)}, torch.arange(40) // 10)
-    held, prepare = [], bc.prepare
-    monkeypatch.setattr(bc, "prepare", lambda *given: held.append(prepare(*given)) or held[-1])
+    held, prepare = [], examples.prepare
+    monkeypatch.setattr(examples, "prepare", lambda *given: held.append(prepare(*given)) or held[-1])
     bc.train(data, dataclasses.replace(FAST, updates=1), quiet)
     assert [observed["camera pixels"].data_ptr() for observed, _ in held] == [pixels.data_ptr()]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mixed_robot import mixed_episode, mixed_policy, mixed_spec, rows_of
 
-from imitation_ros.algorithms.ppo import PPO, Settings, advantages, clipped_loss
+from imitation_ros.algorithms.ppo import PPO, Settings, SideBySide, advantages, clipped_loss
 from imitation_ros.algorithms.rewards import ConstantReward, RewardConfig, RewardNet, TaskReward
 from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
 from imitation_ros.errors import TrainingError
@@ -142,11 +142,41 @@ def test_at_the_old_policy_the_loss_is_the_policy_gradient_of_normalised_advanta
     torch.testing.assert_close(scaled.grad, log_ratio.grad, atol=1e-4, rtol=1e-3)
 
 
+@given(st.integers(0, 99), st.sampled_from([0.1, 0.2, 0.5]))
+def test_the_loss_is_equation_7_with_both_bounds_written_out(seed, clip):
+    generator = torch.Generator().manual_seed(seed)
+    log_ratio, advantage = torch.randn(2, 50, generator=generator)
+    normal, ratio = (advantage - advantage.mean()) / (advantage.std() + 1e-8), log_ratio.exp()
+    wanted = -torch.minimum(ratio * normal, ratio.clamp(1 - clip, 1 + clip) * normal).mean()
+    torch.testing.assert_close(clipped_loss(log_ratio, advantage, clip), wanted)
+
+
+def test_weights_side_by_side_learn_as_they_do_one_by_one():
+    networks = [torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)) for _ in range(2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    vector, weights = SideBySide(networks[0]), list(networks[1].parameters())
+    together, apart = torch.optim.Adam([vector.vector], 0.1), torch.optim.Adam(weights, 0.1)
+    for _ in range(5):
+        seen = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+        parts = torch.autograd.grad(networks[0](seen).square().mean(), vector.weights)
+        vector.vector.grad = torch.cat([part.flatten() for part in parts])
+        together.step()
+        apart.zero_grad()
+        networks[1](seen).square().mean().backward()
+        apart.step()
+    for one, other in zip(vector.weights, weights, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def learner(settings: Settings = SMALL, seed: int = 0) -> PPO:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = NetworkConfig(hidden=(16,), head="gaussian", activation="tanh", log_std=(-2.0, 0.5, -0.3))
         return PPO(MLPPolicy(mixed_spec(), network), settings, torch.Generator().manual_seed(seed))
+
+
+def weights_of(ppo: PPO) -> torch.Tensor:
+    return torch.nn.utils.parameters_to_vector([*ppo.policy.parameters(), *ppo.value.parameters()]).detach()
 
 
 def one_step_rollouts(ppo: PPO, count: int, generator: torch.Generator) -> Steps:
@@ -179,7 +209,7 @@ def test_same_seed_same_bytes_and_another_seed_others():
         ppo, generator = learner(seed=0), torch.Generator().manual_seed(1)
         ppo.generator.manual_seed(seed)
         ppo.improve(one_step_rollouts(ppo, 100, generator), TaskReward(), left=1.0)
-        return torch.nn.utils.parameters_to_vector(ppo.parameters)
+        return weights_of(ppo)
 
     assert torch.equal(weights(3), weights(3))
     assert not torch.equal(weights(3), weights(4))
@@ -187,9 +217,9 @@ def test_same_seed_same_bytes_and_another_seed_others():
 
 def test_with_nothing_left_to_come_nothing_changes():
     ppo = learner()
-    before = torch.nn.utils.parameters_to_vector(ppo.parameters).clone()
+    before = weights_of(ppo)
     ppo.improve(one_step_rollouts(ppo, 100, torch.Generator().manual_seed(1)), TaskReward(), left=0.0)
-    assert torch.equal(torch.nn.utils.parameters_to_vector(ppo.parameters), before)
+    assert torch.equal(weights_of(ppo), before)
 
 
 def test_a_single_row_left_over_is_not_normalised_by_its_own_spread():

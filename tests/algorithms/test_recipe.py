@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from imitation_ros.algorithms import airl, bc, gail
@@ -79,6 +81,31 @@ def test_a_recipe_of_another_algorithm_is_refused():
 def test_a_setting_without_name_or_value_is_refused(setting):
     with pytest.raises(SpecError, match="it should be name=value"):
         changes_of([setting])
+
+
+def test_an_option_that_was_given_stands_above_the_recipe_also_where_it_is_0_and_one_that_was_not_does_not(tmp_path):
+    recipe = written(tmp_path, "algorithm: gail\nseed: 7\nsteps: 500")
+    config = load_recipe(recipe, changes_of([], {"seed": 0, "steps": None}))
+    assert (config.seed, config.steps) == (0, 500)
+    with pytest.raises(SpecError, match=r"seed is 0, and by --set 3\. Say it once"):
+        changes_of(["seed=3"], {"seed": 0})
+
+
+@pytest.mark.parametrize("setting", ["policy.hidden=[64, 64", "start=@home", "start=a: b: c"])
+def test_a_setting_that_yaml_cannot_read_is_refused_and_not_taken_for_a_text(setting):
+    with pytest.raises(SpecError, match=f"--set is {re.escape(repr(setting))}, and .* is no value of YAML"):
+        changes_of([setting])
+
+
+@pytest.mark.parametrize("text", ["hidden: [64, wide]", "hidden: [64, 3.5]", "log_std: [1e999999x, 1, 0]"])
+def test_every_number_of_a_list_is_of_the_defaults_kind(tmp_path, text):
+    with pytest.raises(SpecError, match="it should be like"):
+        load_recipe(written(tmp_path, f"algorithm: gail\npolicy: {{{text}}}"))
+
+
+def test_cloning_takes_no_steps_of_an_environment():
+    with pytest.raises(SpecError, match=r"steps is 5; bc takes no steps of an environment\. Give updates"):
+        load_recipe("bc", {"steps": 5})
 
 
 def test_two_settings_that_contradict_each_other_are_refused():

@@ -26,30 +26,9 @@ from imitation_ros.console import console
 from imitation_ros.envs.evaluate import Evaluation
 from imitation_ros.errors import TrainingError
 from imitation_ros.policies.policy import MLPPolicy, NetworkConfig
-from imitation_ros.robot.spec import spec_from_yaml
+from imitation_ros.robot.plain import array_field, plain_spec
 
-SPEC = """
-setup: wipe
-robot: tiny
-rate_hz: 20
-task: wipe
-observation: [joints]
-action: [velocity]
-fields:
-  joints: {topic: joint_states, type: sensor_msgs/msg/JointState, names: [shoulder, elbow], unit: rad, max_age_s: 0.1}
-  velocity:
-    topic: servo/twist
-    type: geometry_msgs/msg/TwistStamped
-    names: [linear.x, linear.y]
-    frame: base
-    unit: m/s
-    scale_low: [-0.5, -0.25]
-    scale_high: [0.5, 0.25]
-    limits: {velocity: 0.5, acceleration: 2.0}
-    timeout_s: 0.1
-    when_silent: zero
-    downstream_timeout_s: 0.1
-"""
+SPEC = plain_spec("wipe", [array_field("joints", 2)], [array_field("velocity", 2, [-0.5, -0.25], [0.5, 0.25])], 20.0)
 ROUNDS, STEPS_PER_ROUND, EVALUATE_EVERY = 12, 100, 250
 IDENTITY = {"algorithm": "little", "config": {"seed": 0}, "versions": {"torch": torch.__version__}}
 
@@ -58,7 +37,7 @@ def new_policy(seed: int = 0) -> MLPPolicy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = NetworkConfig(hidden=(16, 16), head="gaussian")
-        return MLPPolicy(spec_from_yaml(SPEC, "wipe.yaml"), network)
+        return MLPPolicy(SPEC, network)
 
 
 def by_actions(acts) -> Evaluation:

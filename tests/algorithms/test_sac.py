@@ -17,7 +17,8 @@ from imitation_ros.algorithms.replay import Replay
 from imitation_ros.algorithms.rewards import ConstantReward, TaskReward
 from imitation_ros.algorithms.rollouts import Steps
 from imitation_ros.algorithms.run import Run
-from imitation_ros.algorithms.sac import SAC, Config, Settings, TwinCritic, values
+from imitation_ros.algorithms.sac import SAC, Config, Settings
+from imitation_ros.algorithms.twin_critic import TwinCritic, values
 from imitation_ros.envs.any_env import spec_from_env
 from imitation_ros.envs.collect import Workers
 from imitation_ros.envs.evaluate import evaluate_with

@@ -16,6 +16,7 @@ from imitation_ros.algorithms.rollouts import steps_of, with_absorbing
 from imitation_ros.algorithms.run import Run
 from imitation_ros.algorithms.sac import SAC
 from imitation_ros.algorithms.sqil import SETTINGS, AfterEnds, Config, imitate, worth_after_end
+from imitation_ros.algorithms.twin_critic import values
 from imitation_ros.envs.collect import Workers
 from imitation_ros.envs.evaluate import evaluate_with
 from imitation_ros.errors import TrainingError
@@ -73,12 +74,28 @@ def test_critics_tell_the_expert_from_the_policy_by_1_and_0():
     done = torch.full_like(steps.executed, 0.8)
     expert.add(replace(steps, executed=done, terminated=ended))
     learner.remember(replace(steps, executed=-done, terminated=ended))
-    measured = imitate(learner, expert, updates=300, after_end=0.0)
+    measured = imitate(learner, expert, updates=300, after_end=0.0, left=1.0)
     with torch.no_grad():
-        as_expert = sac.values(learner.critics, steps.observations, done)
-        as_policy = sac.values(learner.critics, steps.observations, -done)
+        as_expert = values(learner.critics, steps.observations, done)
+        as_policy = values(learner.critics, steps.observations, -done)
     assert measured["sac/reward"] == 0.5
     assert (as_expert - 1.0).abs().max() < 0.1 and as_policy.abs().max() < 0.1
+
+
+def test_while_only_the_values_learn_the_policy_stays_as_it_was():
+    with Workers(POINT) as workers:
+        policy = MLPPolicy(workers.spec, SMALL)
+        steps = steps_of(workers.collect(Expert(), 5), policy)
+    settings = replace(SETTINGS, batch_size=32, value_share=0.5)
+    learner = SAC(policy, settings, torch.Generator().manual_seed(0))
+    learner.remember(steps)
+    weights = {name: weight.clone() for name, weight in policy.state_dict().items()}
+    critic = learner.critics[0][0].detach().clone()
+    imitate(learner, learner.replay, updates=3, after_end=0.0, left=0.6)
+    assert all(torch.equal(weight, weights[name]) for name, weight in policy.state_dict().items())
+    assert not torch.equal(learner.critics[0][0], critic)
+    imitate(learner, learner.replay, updates=3, after_end=0.0, left=0.4)
+    assert not all(torch.equal(weight, weights[name]) for name, weight in policy.state_dict().items())
 
 
 def test_sqil_brings_the_point_to_the_middle_as_the_expert_did():

@@ -255,7 +255,7 @@ def test_the_state_before_stays_when_a_new_one_cannot_be_written(tmp_path):
     path = tmp_path / "state"
     save_state(path, new_state(seed=5), IDENTITY)
     (tmp_path / "state.part").mkdir()  # as a full disk would: the new file cannot be written
-    with pytest.raises(TrainingError, match=r"cannot be written.*still there"):
+    with pytest.raises(TrainingError, match=r"cannot be written.*from what was saved before"):
         save_state(path, new_state(), IDENTITY)
     loaded = new_state()
     load_state(path, loaded, IDENTITY)

@@ -134,7 +134,7 @@ def test_a_full_disk_is_said_in_words(tmp_path, spec, monkeypatch, make_episode)
 
     data = GrowingData(tmp_path, spec)
     monkeypatch.setattr("imitation_ros.data.growing.append", no_room)
-    with pytest.raises(DataError, match=r"No space left on device.*make room"):
+    with pytest.raises(DataError, match=r"No space left on device.*Make room"):
         data.add([make_episode(spec)])
 
 
