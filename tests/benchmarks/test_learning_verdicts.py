@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.learning import jobs
+from tests.benchmarks.learning.__main__ import chosen
+from tests.benchmarks.learning.jobs import Job
 from tests.benchmarks.learning.measure import Found, Measurement, Score
 from tests.benchmarks.learning.rows import ROWS, Row
 from tests.benchmarks.learning.table import line
@@ -129,6 +133,75 @@ def test_success_is_pooled_over_seeds() -> None:
     assert not passes("bc-push", found(success=0.85), found(success=0.94))
 
 
+def test_one_seed_is_judged_too() -> None:
+    one = {"ours": [found(last=-150.0, cpu_minutes=1.0, updates={"policy": 100})]}
+    theirs = [found(last=-160.0, cpu_minutes=2.0, updates={"policy": 100})]
+    assert verdict("sac-pendulum", **one, **{"sb3 SAC": theirs}).passed
+    better = [found(last=-140.0, cpu_minutes=2.0, updates={"policy": 100})]
+    assert not verdict("sac-pendulum", **one, **{"sb3 SAC": better}).passed
+
+
+def test_the_fresh_policies_count_on_average() -> None:
+    assert passes("reach-fresh", found(success=0.95), found(success=0.7), found(success=0.76))
+    assert not passes("reach-fresh", found(success=0.95), found(success=0.16), found(success=0.22))
+
+
+def test_every_method_can_be_chosen_by_its_name() -> None:
+    for job in chosen(ROWS, []):
+        for name in (job.method, job.called):
+            assert job in chosen(ROWS, [name])
+    assert {job.called for job in chosen(ROWS, ["GAIL, SAC", "BC from 30"])} == {"GAIL, SAC", "BC from 30"}
+    assert [job.method for job in chosen([row("ppo-pendulum")], ["sb3 PPO"])] == ["PPO"] * 3
+
+
+def test_an_unknown_method_is_answered_by_those_that_there_are() -> None:
+    with pytest.raises(SystemExit, match=r"'GAIL SAC' is no method of these rows; there are: .*; GAIL, SAC; "):
+        chosen([row("pendulum-sac")], ["GAIL SAC"])
+
+
+def test_no_two_jobs_write_the_same_file() -> None:
+    written = {}
+    for job in (job for row in ROWS for job in row.jobs):
+        assert written.setdefault(job.path, job) == job
+
+
+def test_nothing_runs_beside_what_must_be_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    together: list[tuple[bool, int]] = []
+    running: list[Job] = []
+
+    def run_job(job: Job) -> str:
+        running.append(job)
+        time.sleep(0.01)
+        together.append((job.alone, len(running)))
+        running.remove(job)
+        return "invented"
+
+    monkeypatch.setattr(jobs, "run_job", run_job)
+    others = [Job("halfcheetah", "PPO", seed, 1, 1, 0.1) for seed in range(4)]
+    alone = [Job("halfcheetah", "PPO on +1", seed, 1, 1, 0.1, alone=True) for seed in range(2)]
+    jobs.run_jobs([*others, *alone], at_once=2)
+    assert together[:2] == [(True, 1), (True, 1)]
+    assert max(count for _, count in together) == 2
+
+
+def test_the_whole_bench_takes_at_most_90_minutes_on_two_cores() -> None:
+    assert jobs.minutes_of(chosen(ROWS, []), at_once=2) <= 90
+
+
+def test_each_line_says_bar_verdict_updates_network_and_minutes() -> None:
+    curve, updates = [(5_000, -150.0)], {"reward": 30, "policy": 1_000}
+    seeds = [found(curve, -150.0, seed, updates=updates, network="64x64", cpu_minutes=1.5) for seed in range(3)]
+    cells = line(row("sqil"), "SQIL", {"SQIL": seeds}, wanted=3)
+    said = {head: cells[head] for head in ("bar", "verdict", "updates", "network", "CPU min")}
+    assert said == {
+        "bar": "above -220 within 30k steps",
+        "verdict": "passed",
+        "updates": "reward 30, policy 1,000",
+        "network": "64x64",
+        "CPU min": "1.50",
+    }
+
+
 def test_no_verdict_before_all_seeds_are_there() -> None:
     cells = line(row("sqil"), "SQIL", {"SQIL": [found([(5_000, -150.0)], -150.0)]}, wanted=3)
-    assert cells["verdict"] == "1 of 3 seeds are there"
+    assert cells["verdict"] == "1 of 3 seeds"

@@ -31,9 +31,9 @@ class Job:
     Attributes:
         method: what learns; "imitation ..." runs in imitation's environment.
         steps: of the environment (updates, for BC); every: so many there is an evaluation.
-        minutes: of CPU time, as measured when this was written.
+        minutes: of CPU time of the whole process, as measured when this was written.
         alone: measures wall time, so nothing may run beside it.
-        alongside: the method that takes turns with it in one process, whose result the same job writes.
+        alongside: the method whose result the same job writes: one that takes turns with it, or goes on from it.
         label: what it is called, where that is not its method.
     """
 
@@ -62,12 +62,12 @@ class Job:
             return "speed"
         if self.method.startswith("imitation"):
             return "peer_adversarial"
-        return "side_by_side" if self.alongside else "ours"
+        return "side_by_side" if self.alongside.startswith("sb3") else "ours"
 
     @property
     def other(self) -> Job | None:
         """The job whose result this one writes, beside its own."""
-        return replace(self, method=self.alongside, alongside="", minutes=0.0) if self.alongside else None
+        return replace(self, method=self.alongside, alongside="", label="", minutes=0.0) if self.alongside else None
 
     def question(self) -> dict[str, Any]:
         """Return what its process is told: what was asked for, and of the problem what a peer cannot import."""
@@ -86,11 +86,15 @@ class Job:
 
     def found(self, any_code: bool = True) -> Found | None:
         """Return the result, if there is one of this code (or of any) that was asked for the same."""
-        if not self.path.is_file() or (self.other is not None and not self.other.path.is_file()):
+        if not self.path.is_file():
             return None
         found = read_result(self.path)
         same = all(found.job[name] == getattr(self, name) for name in ("steps", "every"))
         return found if same and (any_code or found.job.get("code") == code()) else None
+
+    def is_done(self, any_code: bool) -> bool:
+        """Return whether all results that this job writes are there."""
+        return all(job.found(any_code) is not None for job in (self, self.other) if job is not None)
 
 
 @cache
@@ -113,16 +117,26 @@ def code() -> str:
     return known.hexdigest()[:12]
 
 
+def groups(jobs: Sequence[Job], at_once: int) -> tuple[tuple[int, list[Job]], ...]:
+    """Return how many of which jobs run at once: those that must be alone, one by one, before all others."""
+    alone, others = ([job for job in jobs if job.alone is which] for which in (True, False))
+    return (1, alone), (at_once, others)
+
+
+def minutes_of(jobs: Sequence[Job], at_once: int) -> float:
+    """Return how long jobs take on as many free cores."""
+    return sum(job.minutes / count for count, group in groups(jobs, at_once) for job in group)
+
+
 def run_jobs(jobs: Sequence[Job], at_once: int) -> None:
     """Run jobs in their order, but those that must be alone before all others."""
-    alone, side_by_side = ([job for job in jobs if job.alone is which] for which in (True, False))
     if any(job.module == "peer_adversarial" or job.method == SPEED for job in jobs):
         python_of("imitation")  # made here, lest two jobs make it at once
     for job in jobs:
         if job.module == "peer_adversarial" and not job.shown.is_file():
             save_for_peers(job.shown, demonstrations_of(PROBLEMS[job.problem], job.seed))
     progress = Progress(jobs, at_once)
-    for count, group in ((1, alone), (at_once, side_by_side)):
+    for count, group in groups(jobs, at_once):
         with ThreadPoolExecutor(count) as pool:
             try:
                 list(pool.map(progress.run, group))
@@ -142,8 +156,7 @@ class Progress:
 
     def left(self) -> float:
         slower = self.took / self.expected if self.expected else 1.0
-        alone, others = (sum(job.minutes for job in self.open if job.alone is which) for which in (True, False))
-        return slower * (alone + others / self.at_once)
+        return slower * minutes_of(self.open, self.at_once)
 
     def run(self, job: Job) -> None:
         began_s = time.monotonic()
@@ -183,9 +196,7 @@ def outcome(job: Job) -> str:
     found = job.found()
     assert found is not None, f"{job.path} was not written"
     measured = found.measured
-    both = [measured] if job.other is None else [measured, read_result(job.other.path).measured]
-    took = sum(each.cpu_minutes + each.evaluation_cpu_minutes for each in both)
-    minutes = f"{took:.1f} CPU min ({job.minutes:g} expected)"
+    minutes = f"{measured.process_cpu_minutes:.1f} CPU min ({job.minutes:g} expected)"
     if measured.last is None:
         return minutes
     success = "" if measured.last.success is None else f", {100 * measured.last.success:.0f} % success"

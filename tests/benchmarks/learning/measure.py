@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ class Measurement:
         last, best: the last policy, and the one that did best in the curve, on test starts.
         expert: on the test starts; expert_shown: on those of the curve.
         labels: what experts were asked for, where anybody counted.
+        process_cpu_minutes: of all that the job's process did, its start, demonstrations, evaluations and tests too.
     """
 
     curve: list[tuple[int, float, float | None]] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Measurement:
     cpu_minutes: float = 0.0
     wall_minutes: float = 0.0
     evaluation_cpu_minutes: float = 0.0
+    process_cpu_minutes: float = 0.0
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -89,6 +92,8 @@ class Measurement:
 
 def write_result(path: Path, job: Mapping[str, Any], measured: Measurement) -> None:
     """Write a job's result, whole or not at all."""
+    spent = (resource.getrusage(which) for which in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    measured.process_cpu_minutes = sum(each.ru_utime + each.ru_stime for each in spent) / 60
     part = path.with_suffix(".part")
     text = json.dumps({"job": dict(job), "versions": versions(), **asdict(measured)}, indent=1)
     part.write_text(text + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from imitation_ros.algorithms import bc, dagger, ppo, sac
 from imitation_ros.algorithms.recipe import algorithm_of, load_recipe
-from imitation_ros.algorithms.rewards import ConstantReward, Reward
+from imitation_ros.algorithms.rewards import ConstantReward, Reward, RewardConfig
 from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import Run
 from imitation_ros.data.dataset import transitions
@@ -95,7 +96,7 @@ def learn(task: Task, recipe: str) -> Result:
         result: Result = module.train(task.demonstrations, task.workers, config, run)
     finish(task, result)
     task.measured.updates = updates_of(config, result)
-    task.measured.network = network_of(config.policy)
+    task.measured.network = networks_of(config)
     task.measured.settings = f"config/training/{recipe}.yaml"
     return result
 
@@ -118,19 +119,25 @@ def made(result: Result) -> int:
     return int(next(iter(optimizer.state.values()))["step"])
 
 
-def network_of(config: NetworkConfig) -> str:
-    return f"{'x'.join(map(str, config.hidden))} {config.activation}"
+def networks_of(config: Any) -> str:
+    """Return what a learner in an environment is made of, in words."""
+    other = "value" if getattr(config, "learner", "sac") == "ppo" or isinstance(config, ppo.Config) else "critics"
+    words = f"policy, {other}: {size_of(config.policy)}"
+    return f"{words}; reward: {size_of(config.reward)}" if hasattr(config, "reward") else words
+
+
+def size_of(network: NetworkConfig | RewardConfig) -> str:
+    return f"{'x'.join(map(str, network.hidden))} {network.activation}"
 
 
 def learn_reward(task: Task) -> None:
-    """AIRL; then a fresh policy on its reward, frozen, with as many steps."""
-    result = learn(task, "airl")
-    reward_net = result.reward_net.requires_grad_(False)
-    config = load_recipe("ppo", {"steps": task.job["steps"], "seed": task.job["seed"] + FRESH})
-    run = Run(None, {}, config.steps, None, config.steps, lambda steps, row: True)
-    fresh = ppo.train(task.demonstrations, task.workers, config, run, reward=reward_net)
-    score = task.tested(fresh.last)
-    task.measured.figures = {"fresh policy's success": score.success or 0.0, "fresh policy's steps": score.steps or 0.0}
+    """AIRL; then a fresh policy on its reward, frozen, with as many steps: a result of its own."""
+    reward_net = learn(task, "airl").reward_net.requires_grad_(False)
+    job = {**task.job, "method": task.job["alongside"], "alongside": "", "label": "", "minutes": 0.0}
+    fresh = replace(task, job=job, measured=Measurement(demonstrations=task.measured.demonstrations))
+    changes = {"steps": job["steps"], "evaluate_every": job["every"], "seed": job["seed"] + FRESH}
+    learn_ppo(fresh, task.demonstrations, load_recipe("ppo", changes), reward_net)
+    write_result(Path(job["alongside_path"]), job, fresh.measured)
 
 
 def finish(task: Task, result: Result) -> None:
@@ -146,7 +153,7 @@ def clone(task: Task, config: bc.Config) -> None:
     shown = task.scored(result.policy, "validation", task.problem.validation_starts)
     task.measured.note(result.updates, shown)
     task.measured.updates = {"policy": result.updates}
-    task.measured.network = network_of(config.network)
+    task.measured.network = f"policy: {size_of(config.network)}"
     task.measured.labels = sum(episode.steps for episode in task.demonstrations)
 
 
@@ -182,7 +189,7 @@ def learn_ppo(task: Task, demonstrations: Sequence[Episode], config: ppo.Config,
         result = ppo.train(demonstrations, task.workers, config, task.run(config.steps), reward=reward)
     finish(task, result)
     task.measured.updates = {"policy": made(result)}
-    task.measured.network = "policy, value: 64x64 tanh"
+    task.measured.network = networks_of(config)
 
 
 def learn_dagger(task: Task, changes: Mapping[str, Any]) -> None:
@@ -200,7 +207,7 @@ def learn_dagger(task: Task, changes: Mapping[str, Any]) -> None:
     finish(task, result)
     task.measured.labels = sum(result.state.notes["labels"])
     task.measured.updates = {"policy": result.state.round * config.updates}
-    task.measured.network = network_of(config.network)
+    task.measured.network = f"policy: {size_of(config.network)}"
 
 
 def clone_as_many(task: Task) -> None:
@@ -239,7 +246,7 @@ def learn_sac(task: Task) -> None:
         result = sac.train([], task.workers, config, task.run(config.steps))
     finish(task, result)
     task.measured.updates = {"policy": made(result)}
-    task.measured.network = f"{'x'.join(map(str, settings.hidden))} relu"
+    task.measured.network = networks_of(config)
 
 
 METHODS: Mapping[str, Callable[[Task], object]] = {

@@ -63,8 +63,9 @@ def run(job: dict[str, Any]) -> Measurement:
     measured.last = score_of(job, predict(learner), "test", job["test_starts"])
     learner.policy.load_state_dict(best)
     measured.best = score_of(job, predict(learner), "test", job["test_starts"])
-    measured.updates = {"discriminator": trainer._disc_step, "policy": policy_updates(learner)}
-    measured.network = "policy, value, discriminator: 64x64 tanh"
+    measured.updates = {"reward": trainer._disc_step, "policy": policy_updates(learner)}
+    learns = "policy, value: 64x64 tanh" if isinstance(learner, PPO) else "policy, critics: 64x64 relu"
+    measured.network = f"{learns}; reward: 64x64 tanh"
     return measured
 
 
@@ -89,7 +90,8 @@ def ppo_trainer(job: dict[str, Any], env: DummyVecEnv) -> AdversarialTrainer:
 
 def sac_trainer(job: dict[str, Any], env: DummyVecEnv) -> AdversarialTrainer:
     def reward(state: Any, action: Any, next_state: Any, done: Any) -> np.ndarray:
-        return trainer.reward_train.predict_processed(state, action, next_state, done, update_stats=False)
+        ended = done.reshape(-1)  # it hands over a column, which its own shaped reward refuses
+        return trainer.reward_train.predict_processed(state, action, next_state, ended, update_stats=False)
 
     learner = SAC(
         "MlpPolicy", env, learning_rate=LEARNING_RATE, batch_size=256, learning_starts=1000, train_freq=1,

@@ -60,7 +60,7 @@ def run(job: dict[str, Any], give_way: Callable[[], None]) -> Measurement:
     measured.best = score_of(job, evaluation.predict, "test", job["test_starts"])
     per_pass = learner.n_envs * learner.n_steps // learner.batch_size if isinstance(learner, PPO) else 1
     measured.updates = {"policy": learner._n_updates * per_pass}
-    measured.network = "64x64"
+    measured.network = "policy, value: 64x64 tanh" if isinstance(learner, PPO) else "policy, critics: 64x64 relu"
     return measured
 
 

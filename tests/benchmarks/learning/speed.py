@@ -25,6 +25,7 @@ from imitation_ros.envs.collect import Workers
 from tests.benchmarks.learning.demonstrations import PROBLEMS, demonstrations_of
 from tests.benchmarks.learning.measure import Measurement, question, write_result
 from tests.benchmarks.peers import Peer
+from tests.benchmarks.table import load
 
 SAME: Mapping[str, Any] = {  # as peer_adversarial.py has it; the counts are compared, too
     "steps_per_round": 1600,
@@ -36,50 +37,50 @@ SAME: Mapping[str, Any] = {  # as peer_adversarial.py has it; the counts are com
     "last_updates": 0,
 }
 REPEATS = 3
-STEPS = 24_000
 
 
 def run(job: Mapping[str, Any]) -> Measurement:
     torch.set_num_threads(1)
-    measured = Measurement(steps=STEPS, network="policy, value, discriminator: 64x64 tanh")
+    measured = Measurement(steps=job["steps"], network="policy, value, reward: 64x64 tanh", settings=load())
     episodes = demonstrations_of(PROBLEMS[job["problem"]], 0)
     rates: dict[str, list[float]] = {}
     with Peer("imitation", "learning.peer_speed") as peer, measured.timed():
         for _ in range(REPEATS):
             for name, module in (("GAIL", gail), ("AIRL", airl)):
-                asked = {**job, "method": f"imitation {name}", "steps": STEPS, "normalised": False}
+                asked = {**job, "method": f"imitation {name}", "normalised": False}
                 peer.ask(job=json.dumps(asked))
                 theirs_cpu, theirs_wall = peer.ask(read="cpu"), peer.ask(read="wall")
                 rounds = peer.ask(read="rounds")
                 counts = {what: peer.ask(read=what) / rounds for what in ("policy", "discriminator")}
                 if counts != {"policy": 80, "discriminator": 30}:
                     raise RuntimeError(f"imitation made other updates a round than ours: {counts}")
-                cpu, _ = rates_of(module, episodes, job["setup"], tuned=False, rounds=rounds)
-                _, wall = rates_of(module, episodes, job["setup"], tuned=True, rounds=rounds)
+                cpu, _ = rates_of(module, episodes, job, tuned=False, rounds=rounds)
+                _, wall = rates_of(module, episodes, job, tuned=True, rounds=rounds)
                 for what, ours, other in (("cpu", cpu, theirs_cpu), ("wall", wall, theirs_wall)):
                     rates.setdefault(f"{name} {what} ours", []).append(ours)
                     rates.setdefault(f"{name} {what} imitation", []).append(other)
                     rates.setdefault(f"{name} {what} ratio", []).append(ours / other)
     measured.figures = {what: median(values) for what, values in rates.items()}
-    measured.updates = {"policy per round": 80, "discriminator per round": 30}
+    measured.updates = {"policy per round": 80, "reward per round": 30}
     return measured
 
 
 def rates_of(
-    module: ModuleType, episodes: list[Episode], setup: str, tuned: bool, rounds: float
+    module: ModuleType, episodes: list[Episode], job: Mapping[str, Any], tuned: bool, rounds: float
 ) -> tuple[float, float]:
     """Return environment steps per second of CPU time of this process, and of wall time."""
     looks: list[tuple[int, float, float]] = []
+    total = job["steps"]
 
     def look(steps: int, row: Mapping[str, float]) -> bool:
         looks.append((steps, time.process_time(), time.monotonic()))
-        return steps < STEPS
+        return steps < total
 
-    config = replace(load_recipe(module.__name__.rpartition(".")[2]), steps=STEPS)
+    config = replace(load_recipe(module.__name__.rpartition(".")[2]), steps=total)
     if not tuned:
         config = replace(config, **SAME)
-    with Workers(setup, count=2 if tuned else 1) as workers:
-        module.train(episodes, workers, config, Run(None, {}, STEPS, None, STEPS, look))
+    with Workers(job["setup"], count=2 if tuned else 1) as workers:
+        module.train(episodes, workers, config, Run(None, {}, total, None, total, look))
     if not tuned and len(looks) != rounds:
         raise RuntimeError(f"ours made {len(looks)} rounds, imitation {rounds:g}: they are not to be compared")
     (first, *began), (last, *ended) = looks[0], looks[-1]

@@ -122,13 +122,13 @@ def successes_of(seeds: Seeds) -> tuple[int, int]:
     )
 
 
-def fresh(wanted: float) -> Judge:
-    """Report how a fresh policy on the frozen reward does, beside what is wanted."""
+def reported(wanted: float) -> Judge:
+    """Report success rates at the end, and hold their mean against what is wanted."""
 
     def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
-        rates = [each.measured.figures["fresh policy's success"] for each in found[method]]
-        words = ", ".join(f"{100 * rate:.0f} %" for rate in rates)
-        return Verdict(mean(rates) >= wanted, f"fresh policies: {words}")
+        rates = [each.measured.last.success or 0.0 for each in found[method] if each.measured.last is not None]
+        words = f"{', '.join(f'{100 * rate:.0f} %' for rate in rates)}: {100 * mean(rates):.0f} % on average"
+        return Verdict(mean(rates) >= wanted, words)
 
     return judge
 
@@ -137,8 +137,8 @@ def faster(**bars: float) -> Judge:
     """Ask for multiples of a peer's speed, of every algorithm measured."""
 
     def judge(method: str, found: Mapping[str, Seeds]) -> Verdict:
-        figures = found[method][0].measured.figures
-        words, passed = [], True
+        figures, load = found[method][0].measured.figures, found[method][0].measured.settings
+        words, passed = [load] if load else [], True
         for what in (name.removesuffix(" ratio") for name in figures if name.endswith(" ratio")):
             ours, theirs, ratio = (figures[f"{what} {which}"] for which in ("ours", "imitation", "ratio"))
             words.append(f"{what} {ours:.0f} beside {theirs:.0f}: {ratio:.2f} x")
@@ -156,13 +156,18 @@ def as_good_as(other: str, cpu: float) -> Judge:
         if len(theirs) < len(ours):
             return Verdict(None, f"{other} is missing")
         returns, peers = ([final(each.measured) for each in seeds] for seeds in (ours, theirs))
-        error = math.sqrt((variance(returns) + variance(peers)) / len(returns))
+        error = standard_error(returns, peers)
         pairs = zip(theirs, ours, strict=False)  # each took turns with the other, on the same seed
         ratio = median(per_update(one.measured) / per_update(two.measured) for one, two in pairs)
         words = f"{mean(returns):.4g} beside {mean(peers):.4g} (standard error {error:.2g}); {ratio:.2f} x its speed"
         return Verdict(mean(returns) >= mean(peers) - 2 * error and ratio >= cpu, words)
 
     return judge
+
+
+def standard_error(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return that of the difference of two means; of a single seed nobody knows what chance does: 0."""
+    return math.sqrt(sum(variance(values) / len(values) for values in (ours, theirs) if len(values) > 1))
 
 
 def per_update(measured: Measurement) -> float:
