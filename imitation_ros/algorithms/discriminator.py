@@ -5,6 +5,7 @@ Shapes: N steps, B of a batch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -41,6 +42,15 @@ class RewardFit:
         self.config, self.generator, self.time_limit = config, generator, time_limit
         self.optimizer = torch.optim.Adam(reward_net.parameters(), config.reward_learning_rate, fused=True)
 
+    def alone(self, gradient_penalty: float) -> RewardFit:
+        """Return a fit of the reward by itself, begun anew: f tells the expert from all rollouts there ever were.
+
+        The log pi of AIRL's logits is that of the policy as it is now. Steps of long ago are nearly impossible to it,
+        and f, which would have to follow, would be steep and arbitrary where a fresh policy begins.
+        """
+        config = replace(self.config, gradient_penalty=gradient_penalty, reward_rate_left=1.0)
+        return RewardFit(self.reward_net, reward_alone, self.policy, config, self.generator, self.time_limit)
+
     def complete(self, steps: Steps) -> Steps:
         """Return steps with those after the end."""
         return with_absorbing(steps, self.time_limit, self.config.discount)
@@ -75,6 +85,11 @@ class RewardFit:
             "reward/expert_logit": expert_B.mean().item(),
             "reward/policy_logit": policy_B.mean().item(),
         }
+
+
+def reward_alone(reward_net: RewardNet, policy: MLPPolicy, steps: Steps) -> Tensor:
+    """Return f as the logits, (N,)."""
+    return reward_net.of(steps)
 
 
 def cross_entropy(expert_B: Tensor, policy_B: Tensor, smoothing: float) -> Tensor:

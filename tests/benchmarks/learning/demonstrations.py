@@ -24,6 +24,7 @@ class Problem:
 
     Attributes:
         windows: cut the demonstration to random windows: a demonstration (and its windows) for each seed.
+        gamma: the discount that PPO, and every peer, gets.
         validation_starts: of each evaluation while training; the best policy is chosen on them.
         test_starts: of the last and of the best policy.
     """
@@ -42,7 +43,7 @@ class Problem:
 PROBLEMS: Mapping[str, Problem] = {
     "pendulum": Problem("Pendulum-v1", PendulumExpert(), 10),
     "pendulum-windows": Problem("Pendulum-v1", PendulumExpert(), 1, windows=True),
-    "cartpole": Problem("CartPole-v1", CartPoleExpert(), 5),
+    "cartpole": Problem("CartPole-v1", CartPoleExpert(), 5, gamma=0.98),  # episodes of 500 steps: it has to look far
     "reach": Problem("panda_reach", Expert("reach"), 20, terminate_on_success=True),
     "reach-100": Problem("panda_reach", Expert("reach"), 100, disturbance=True),
     "push-100": Problem("panda_push", Expert("push"), 100, disturbance=True),

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 from imitation_ros.algorithms import bc, dagger, ppo, sac
+from imitation_ros.algorithms.frozen_reward import FrozenReward
 from imitation_ros.algorithms.recipe import algorithm_of, load_recipe
+from imitation_ros.algorithms.reward_file import load_reward, save_reward
 from imitation_ros.algorithms.rewards import ConstantReward, Reward, RewardConfig
 from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import Run
@@ -86,10 +89,11 @@ class Task:
 
 
 def learn(task: Task, recipe: str) -> Result:
-    """Train by a recipe as it is shipped: no problem has settings of its own."""
+    """Train by a recipe as it is shipped: all that is a problem's own is PPO's discount, which peers get too."""
     job = task.job
-    changes = {"steps": job["steps"], "evaluate_every": job["every"], "seed": job["seed"]}
-    config = load_recipe(recipe, changes)
+    config = load_recipe(recipe, {"steps": job["steps"], "evaluate_every": job["every"], "seed": job["seed"]})
+    if hasattr(config, "ppo"):
+        config = replace(config, ppo=replace(config.ppo, discount=task.problem.gamma))
     module = import_module(f"imitation_ros.algorithms.{algorithm_of(config)}")
     run = task.run(config.steps)
     with task.measured.timed():
@@ -132,11 +136,14 @@ def size_of(network: NetworkConfig | RewardConfig) -> str:
 
 def learn_reward(task: Task) -> None:
     """AIRL; then a fresh policy on its reward, frozen, with as many steps: a result of its own."""
-    reward_net = learn(task, "airl").reward_net.requires_grad_(False)
+    result = learn(task, "airl")
+    with TemporaryDirectory() as folder:
+        saved = save_reward(Path(folder) / "reward", result.reward_net, result.policy, {}, task.demonstrations)
+        reward = load_reward(saved)
     job = {**task.job, "method": task.job["alongside"], "alongside": "", "label": "", "minutes": 0.0}
     fresh = replace(task, job=job, measured=Measurement(demonstrations=task.measured.demonstrations))
     changes = {"steps": job["steps"], "evaluate_every": job["every"], "seed": job["seed"] + FRESH}
-    learn_ppo(fresh, task.demonstrations, load_recipe("ppo", changes), reward_net)
+    learn_ppo(fresh, task.demonstrations, load_recipe("ppo", changes), reward)
     write_result(Path(job["alongside_path"]), job, fresh.measured)
 
 
@@ -161,6 +168,7 @@ def learn_constant(task: Task, value: float) -> None:
     """PPO as GAIL runs it, on a constant: what an environment's ends alone teach."""
     job = task.job
     config = load_recipe("ppo", {"steps": job["steps"], "evaluate_every": job["every"], "seed": job["seed"]})
+    config = replace(config, ppo=replace(config.ppo, discount=task.problem.gamma))
     learn_ppo(task, task.demonstrations, config, ConstantReward(value))
 
 
@@ -184,7 +192,9 @@ def learn_task(task: Task) -> None:
     learn_ppo(task, [], config, None)
 
 
-def learn_ppo(task: Task, demonstrations: Sequence[Episode], config: ppo.Config, reward: Reward | None) -> None:
+def learn_ppo(
+    task: Task, demonstrations: Sequence[Episode], config: ppo.Config, reward: Reward | FrozenReward | None
+) -> None:
     with task.measured.timed():
         result = ppo.train(demonstrations, task.workers, config, task.run(config.steps), reward=reward)
     finish(task, result)

@@ -257,7 +257,7 @@ ROWS = (  # the cheap and telling ones first, since jobs run in this order
         Budget(f"{UNDISTURBED}-10", 3_000, 500).seeds("HG-DAgger", 2.6),
         drawn=False,
     ),
-    beside_sb3("SAC", "Pendulum-v1", Budget("pendulum", 10_000, 1_000), speed=1.3, minutes=1.0),
+    beside_sb3("SAC", "Pendulum-v1", Budget("pendulum", 20_000, 2_000), speed=1.3, minutes=1.8),
     beside_sb3(
         "SAC",
         "HalfCheetah-v5",
