@@ -263,6 +263,8 @@ METHODS: Mapping[str, Callable[[Task], object]] = {
     "GAIL": lambda task: learn(task, "gail"),
     "AIRL": lambda task: learn(task, "airl"),
     "AIRL and its reward": learn_reward,
+    "GAIL, quick": lambda task: learn(task, "gail_quick"),
+    "AIRL, quick": lambda task: learn(task, "airl_quick"),
     "GAIL, SAC": lambda task: learn(task, "gail_sac"),
     "AIRL, SAC": lambda task: learn(task, "airl_sac"),
     "SQIL": lambda task: learn(task, "sqil"),
