@@ -6,7 +6,7 @@ import copy
 import math
 import operator
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -95,24 +95,28 @@ class Result:
     state: TrainState
 
 
-def train(data: Transitions, config: Config, report: Report, device: str = "cpu", run: Run | None = None) -> Result:
+def train(
+    data: Transitions,
+    config: Config,
+    report: Report,
+    device: str = "cpu",
+    run: Run | None = None,
+    validation: Collection[int] | None = None,
+) -> Result:
     """Fit a policy to the labels.
 
     Args:
         report: is told how far training is; a run tells its own instead.
         run: where training is saved, and from where it goes on. If it evaluates policies, it also chooses the one that
             is kept. Left out: nothing is saved.
+        validation: which episodes to hold out; None: as many as the config says, drawn.
 
     Raises:
         TrainingError: the loss, the validation error or a weight is not finite.
     """
     run = run or Run(None, {}, config.updates, None, config.validate_every, report)
-    present = data.present  # those of which every tick was stale have no row
-    training, validation = (
-        [present[index] for index in part]
-        for part in split_episodes(len(present), config.validation_fraction, config.seed)
-    )
-    cloning = Cloning(data, data.rows(training), data.rows(validation), config, device)
+    training, held_out = parts_of(data, config, validation)
+    cloning = Cloning(data, data.rows(training), data.rows(held_out), config, device)
     state, averaged = cloning.state, cloning.averaged
     run.resume(state)
 
@@ -133,7 +137,23 @@ def train(data: Transitions, config: Config, report: Report, device: str = "cpu"
         run.check_finite(state, measured)
         run.report(state.steps, measured)
     policy, error = run.finish(state, averaged).policy, state.notes["best_error"]
-    return Result(policy, state.steps, state.best_steps, error, training, validation, state)
+    return Result(policy, state.steps, state.best_steps, error, training, held_out, state)
+
+
+def parts_of(data: Transitions, config: Config, validation: Collection[int] | None) -> tuple[list[int], list[int]]:
+    """Return which episodes to learn from, and which to hold out.
+
+    Raises:
+        TrainingError: all are to be held out.
+    """
+    present = data.present  # those of which every tick was stale have no row
+    if validation is None:
+        drawn = split_episodes(len(present), config.validation_fraction, config.seed)
+        return [present[index] for index in drawn[0]], [present[index] for index in drawn[1]]
+    training, held_out = ([n for n in present if (n in validation) is held] for held in (False, True))
+    if not training:
+        raise TrainingError(f"all {len(held_out)} demonstrations are held out, so there is none to learn from.")
+    return training, held_out
 
 
 class Cloning:

@@ -177,10 +177,17 @@ class PPO:
         gradients = iter(torch.autograd.grad(loss, [weight for each in learned for weight in each.weights]))
         for each in learned:
             each.vector.grad = torch.cat([next(gradients).flatten() for _ in each.weights])
-        nn.utils.clip_grad_norm_([each.vector for each in learned], self.settings.gradient_clip, foreach=True)
+        clip_gradient([each.vector for each in learned], self.settings.gradient_clip)
         self.optimizer.step()
         self.policy.keep_in_bounds()
         self.updates += 1
+
+
+def clip_gradient(vectors: Sequence[nn.Parameter], largest: float) -> None:
+    """Shorten a gradient that is longer, as nn.utils.clip_grad_norm_ does in twice the time."""
+    gradients = [vector.grad for vector in vectors if vector.grad is not None]
+    length = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
+    torch._foreach_mul_(gradients, (largest / (length + 1e-6)).clamp(max=1.0))
 
 
 class SideBySide:

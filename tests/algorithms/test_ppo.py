@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mixed_robot import mixed_episode, mixed_policy, mixed_spec, rows_of
 
-from imitation_ros.algorithms.ppo import PPO, Settings, SideBySide, advantages, clipped_loss
+from imitation_ros.algorithms.ppo import PPO, Settings, SideBySide, advantages, clip_gradient, clipped_loss
 from imitation_ros.algorithms.rewards import ConstantReward, RewardConfig, RewardNet, TaskReward
 from imitation_ros.algorithms.rollouts import Steps, steps_of, with_absorbing
 from imitation_ros.errors import TrainingError
@@ -149,6 +149,18 @@ def test_the_loss_is_equation_7_with_both_bounds_written_out(seed, clip):
     normal, ratio = (advantage - advantage.mean()) / (advantage.std() + 1e-8), log_ratio.exp()
     wanted = -torch.minimum(ratio * normal, ratio.clamp(1 - clip, 1 + clip) * normal).mean()
     torch.testing.assert_close(clipped_loss(log_ratio, advantage, clip), wanted)
+
+
+@pytest.mark.parametrize("largest", [0.1, 1000.0])
+def test_a_gradient_is_clipped_as_torch_clips_it(largest):
+    ours, theirs = ([torch.nn.Parameter(torch.zeros(5)), torch.nn.Parameter(torch.zeros(3))] for _ in range(2))
+    for one, other in zip(ours, theirs, strict=True):
+        one.grad = torch.linspace(-1.0, 2.0, len(one))
+        other.grad = one.grad.clone()
+    clip_gradient(ours, largest)
+    torch.nn.utils.clip_grad_norm_(theirs, largest)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
 
 
 def test_weights_side_by_side_learn_as_they_do_one_by_one():
