@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from itertools import count
 from pathlib import Path
 
 from imitation_ros.errors import DataError, RecordingError
 
 LEAST_FREE_BYTES = 200_000_000  # on the disk, for an episode to begin
+ASIDE = ".undone"  # what an episode that was undone is called beside its name
 
 
 def episode_path(folder: Path, index: int) -> Path:
@@ -25,7 +27,7 @@ def dataset_files(dataset: Path) -> list[Path]:
     if dataset.suffix == ".part" and not dataset.is_dir():
         raise DataError(
             f"{dataset} is an unfinished episode: it is being recorded, or its recorder was ended. Only a file without "
-            f".part is whole."
+            f".part is whole; `imitation-ros recover {dataset}` makes one of it."
         )
     if dataset.is_file():
         return [dataset]
@@ -34,7 +36,7 @@ def dataset_files(dataset: Path) -> list[Path]:
     files = sorted(dataset.glob("*.hdf5"))
     if not files:
         parts = len(list(dataset.glob("*.part")))
-        left = f" It holds {parts} unfinished episode(s), *.part." if parts else ""
+        left = f" It holds {parts} unfinished episode(s), *.part: `imitation-ros recover {dataset}`." if parts else ""
         others = len(list(dataset.glob("*.h5")))
         left += f" Its {others} *.h5 file(s) are left out: call them *.hdf5." if others else ""
         raise DataError(f"{dataset} holds no episode (*.hdf5).{left} Record some with `imitation-ros record`.")
@@ -59,12 +61,25 @@ def prepare_folder(output: Path, append: bool) -> int:
             f"the folder {output} is not writable: {error.strerror}. Choose another output, or `chmod u+w {output}`."
         ) from None
     names = [path.name.split(".")[0].removeprefix("episode_") for path in output.glob("episode_*.hdf5*")]
-    numbers = [int(name) for name in names if name.isdecimal()]
+    numbers = {int(name) for name in names if name.isdecimal()}
     if numbers and not append:
         raise RecordingError(
             f"{output} already holds {len(numbers)} episode(s). Choose another output, or set append to add to them."
+            f"{how_to_recover(output)}"
         )
     return max(numbers, default=-1) + 1
+
+
+def how_to_recover(folder: Path) -> str:
+    """Return ' It also holds ... *.part ...', with what to do about them, or nothing."""
+    parts = unfinished(folder)
+    if not parts:
+        return ""
+    names = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more *.part"
+    return (
+        f" {folder} holds an episode that was never finished ({names}), as a crash leaves it: "
+        f"`imitation-ros recover {folder}` saves what was recorded."
+    )
 
 
 def check_room(output: Path) -> None:
@@ -81,8 +96,39 @@ def check_room(output: Path) -> None:
         )
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """Return what was being written when its program ended, or is being written now, in the order of names."""
+    return sorted(path for path in folder.glob("*.part") if path.is_file())
+
+
+def put_aside(path: Path) -> Path:
+    """Rename an episode, and the bag beside it, so that it is no part of the dataset; return its new name.
+
+    Raises:
+        RecordingError: it cannot be renamed.
+    """
+    aside = path.with_name(path.name + ASIDE)
+    for number in count(2):
+        if not aside.exists():
+            break
+        aside = path.with_name(f"{path.name}{ASIDE}{number}")
+    try:
+        os.rename(path, aside)
+        if (bag := path.with_suffix(".mcap")).exists():
+            os.rename(bag, aside.with_name(aside.name.replace(path.suffix, bag.suffix, 1)))
+    except OSError as error:
+        raise RecordingError(f"{path} cannot be put aside: {error.strerror}. Is its folder writable?") from None
+    return aside
+
+
 def publish(part: Path, path: Path) -> None:
-    """Rename a complete file to its name, so that it survives a power cut from then on."""
+    """Rename a complete file to its name, so that it survives a power cut from then on.
+
+    Raises:
+        DataError: there is a file of that name by now.
+    """
+    if path.exists():
+        raise DataError(f"{path} exists already, and recordings are not overwritten. {part} is complete: rename it.")
     sync(part)
     os.replace(part, path)
     sync(path.parent)

@@ -19,6 +19,7 @@ from imitation_ros.robot.spec import RobotSpec
 
 Array = NDArray[Any]
 
+MOST_TROUBLE = 20  # entries in a file
 EXECUTED = "/executed"
 """Suffix of the streams that say what the robot was really told."""
 
@@ -39,9 +40,11 @@ class OpenEpisode:
     Attributes:
         sampler: where its samples and commands come from; `start_s` is its tick 0 [s].
         limit_steps: how many steps it may have; None for no limit.
+        ends_at_gap: no step is written whose observation is stale; `gap` says then which it was.
         assumed_ticks: at how many the label stands for what was executed, because the robot did not say.
         waits_for: why tick 0 has moved on.
-        final: the observation after the last action, once the time limit is reached.
+        final: the observation after the last action, once the time limit, or a gap, is reached.
+        trouble: what got worse on the way, in words; in the file, as `marks` are.
         notices: what happened, in words; whoever takes them clears them.
     """
 
@@ -49,6 +52,10 @@ class OpenEpisode:
     sampler: Sampler
     start_s: float
     limit_steps: int | None = None
+    ends_at_gap: bool = False
+    gap: str = ""
+    trouble: list[str] = field(default_factory=list)
+    marks: Mapping[str, str] = field(default_factory=dict)
     steps: int = 0
     stale: frozenset[str] = frozenset()
     stale_ticks: int = 0
@@ -60,6 +67,8 @@ class OpenEpisode:
 
     def __post_init__(self) -> None:
         self.sampler.start(self.start_s)
+        with self.writing():
+            self.writer.note(self.outcome())
 
     @property
     def spec(self) -> RobotSpec:
@@ -85,10 +94,18 @@ class OpenEpisode:
         Raises:
             RecordingError: the disk takes no more.
         """
-        while not self.full and self.observed(now_s) and self.sampler.command_due(self.next_tick_s, now_s):
+        while (
+            not self.full
+            and not self.gap
+            and self.observed(now_s)
+            and self.sampler.command_due(self.next_tick_s, now_s)
+        ):
             self.write_step()
         if self.full and self.final is None and self.observed(now_s):
             self.final = self.sampler.sample(self.next_tick_s)
+        with self.writing():
+            self.writer.note(self.outcome())
+            self.writer.flush_due()
 
     def write_step(self) -> None:
         tick_s = self.next_tick_s
@@ -97,6 +114,9 @@ class OpenEpisode:
             if item.name not in sample.values:  # it began after the command: there is nothing to record yet
                 self.wait_for(f"{item.name!r} was not observed yet")
                 return
+        if self.ends_at_gap and sample.stale:
+            self.final, self.gap = sample, f"{self.stale_words(sample, sample.stale[0])}."
+            return
         self.note_stale(sample)
         commands = {name: self.sampler.command(name, tick_s) for name in self.sampler.action}
         for item in self.spec.action:
@@ -154,20 +174,26 @@ class OpenEpisode:
         if keep and not observed:
             raise RecordingError(f"still waiting for the observation after tick {self.steps - 1}: call again.")
 
+    def outcome(self) -> dict[str, str | int | float | bool]:
+        """Return what is known of the episode so far, for its file."""
+        said: dict[str, str | int | float | bool] = {} if self.success is None else {"success": self.success}
+        counts = {"stale_ticks": self.stale_ticks, "executed_assumed_ticks": self.assumed_ticks}
+        if self.trouble:
+            said["trouble"] = "; ".join(self.trouble)
+        return {**counts, "rewards_given": False, **said, **self.marks}
+
+    def mark(self, time_s: float, found: str) -> None:
+        """Note in the file what got worse, and when in the episode; the first of it where there is much."""
+        if len(self.trouble) < MOST_TROUBLE:
+            self.trouble.append(f"{max(time_s - self.start_s, 0.0):.1f} s: {found}")
+
     def close(self, ended_by: str) -> Path:
         """Finish the episode with the observation after its last action, and return its file.
 
         Raises:
             RecordingError: the disk is full, or the folder is gone.
         """
-        attributes: dict[str, str | int | float | bool] = {
-            "ended_by": ended_by,
-            "stale_ticks": self.stale_ticks,
-            "executed_assumed_ticks": self.assumed_ticks,
-            "rewards_given": False,
-        }
-        if self.success is not None:
-            attributes["success"] = self.success
+        attributes: dict[str, str | int | float | bool] = {"ended_by": ended_by, **self.outcome()}
         sample = self.final or self.sampler.sample(self.next_tick_s)
         final = Row(sample.tick_s, sample.values, {}, {}, sample.stamps_s, sample.received_s, {})
         with self.writing():
@@ -192,15 +218,21 @@ class OpenEpisode:
         """Say once when a field falls silent and once when it is back; ages are in the file."""
         stale = frozenset(sample.stale)
         for name in stale - self.stale:
-            age_s = sample.tick_s - sample.stamps_s[name]
-            source = self.spec.field(name)
-            self.notices.append(
-                f"{name!r} ({source.topic}) is {age_s:.2f} s old; the limit is {source.max_age_s:.2f} s. "
-                f"The tick is marked. Check `ros2 topic hz {source.topic}`."
-            )
+            found, topic = self.stale_words(sample, name), self.spec.field(name).topic
+            self.notices.append(f"{found}. The tick is marked. Check `ros2 topic hz {topic}`.")
+            self.mark(sample.tick_s, found)
         self.notices += [f"{name!r} is fresh again." for name in self.stale - stale]
         self.stale = stale
         self.stale_ticks += bool(stale)
+
+    def stale_words(self, sample: Sample, name: str) -> str:
+        source, age_s = self.spec.field(name), sample.tick_s - sample.stamps_s[name]
+        return f"{name!r} ({source.topic}) is {age_s:.2f} s old; the limit is {source.max_age_s:.2f} s"
+
+    def waiting_images(self) -> str:
+        """Return in words how far encoding is behind."""
+        images = self.writer.images
+        return f"{images.encoding_bytes / 1e6:.0f} MB wait to be encoded, ticks waited {images.waits} times"
 
     def note_slow_images(self) -> None:
         """Say once per episode that encoding does not keep up, so that ticks are closed late."""

@@ -2,7 +2,8 @@
 
 A file is one that robomimic reads as it is (demo_0, demo_1, ... under /data), plus the robot spec, the
 stamps and what the robot was really told. While it is written it is called `*.part`; it gets its name
-when it is complete and on the disk, so a file without `.part` is always whole.
+when it is complete and on the disk, so a file without `.part` is always whole. A crash leaves the part as it was at its
+last flush (atomic.py), and recovery.py makes an episode of it.
 
 The recorder streams one episode into a file of its own (streaming.py); whole episodes are written at
 once, one or many to a file (whole.py); reading.py reads both.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from imitation_ros import __version__
 from imitation_ros.data.folder import publish
+from imitation_ros.data.hdf5.atomic import AtomicFile
 from imitation_ros.errors import DataError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
@@ -24,21 +27,34 @@ Attributes = Mapping[str, str | int | float | bool]
 FORMAT_VERSION = 1
 CACHED_BYTES = 1 << 22  # of metadata, among which are JPEGs: by itself HDF5 goes on to 32 MB over an episode
 JPEG_BYTES = h5py.vlen_dtype(np.uint8)
+OPEN: weakref.WeakSet[PartFile] = weakref.WeakSet()
+
+
+@atexit.register
+def abandon_open() -> None:
+    """Let go of what a program leaves open: HDF5 would still write it when there is no Python left to write with."""
+    for file in list(OPEN):
+        file.abandon()
 
 
 class PartFile:
-    """An HDF5 file that is called `path`.part until it is published.
+    """An HDF5 file that is called `path`.part until it is published; a crash leaves what was committed last.
+
+    Args:
+        part: another name for it while it is open.
 
     Raises:
         DataError: the file, or its `.part`, is there already; recordings are never overwritten.
     """
 
-    def __init__(self, path: Path, spec: RobotSpec) -> None:
-        self.path, self.part = path, path.with_name(path.name + ".part")
+    def __init__(self, path: Path, spec: RobotSpec, part: Path | None = None) -> None:
+        self.path, self.part = path, part or path.with_name(path.name + ".part")
         for existing in (path, self.part):
             if existing.exists():
                 raise DataError(f"{existing} exists already, and recordings are not overwritten. Move it away.")
-        self.file = h5py.File(self.part, "x")
+        self.bytes = AtomicFile(self.part, "x")
+        self.file = h5py.File(self.bytes, "w")
+        OPEN.add(self)
         try:
             bound_cache(self.file, CACHED_BYTES)
             self.data = self.file.create_group("data")
@@ -51,21 +67,33 @@ class PartFile:
             raise
 
     def demo(self, index: int, attributes: Attributes) -> h5py.Group:
+        self.bytes.check()  # or a Ctrl-C would wait until the last of many
         demo = self.data.create_group(f"demo_{index}")
         demo.attrs.update({"software": f"imitation_ros {__version__}", **attributes})
         return demo
+
+    def commit(self) -> None:
+        """Make what was written so far what a crash leaves."""
+        self.file.flush()
+        self.bytes.commit()
 
     def publish(self, steps: int) -> Path:
         """Give the file its name: it holds this many steps in all."""
         self.data.attrs["total"] = steps
         self.file.close()
+        self.bytes.commit()
         publish(self.part, self.path)
+        self.bytes.close()  # its lock is held until it has its name
+        OPEN.discard(self)
         return self.path
 
     def abandon(self) -> None:
-        """Let the file go when the disk takes no more; `*.part` stays as it is."""
+        """Let the file go, as when the disk takes no more; `*.part` stays as it was committed last."""
+        self.bytes.end()
         with contextlib.suppress(Exception):
             self.file.close()
+        self.bytes.close()
+        OPEN.discard(self)
 
     def discard(self) -> None:
         self.abandon()

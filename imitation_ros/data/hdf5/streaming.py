@@ -1,4 +1,8 @@
-"""Stream an episode into a file while it is recorded; a crash costs at most the last second."""
+"""Stream an episode into a file while it is recorded; a crash costs at most the last second.
+
+The order of things in the file follows from the rows alone, not from when they are written or flushed: what begins
+a chunk or a column begins a run of rows (`run_length`), and the images of a run are written row by row.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imitation_ros.data.hdf5.layout import JPEG_BYTES, Attributes, PartFile, end_demo, observation_name, unit_actions
+from imitation_ros.data.hdf5.columns import CHUNK_ROWS, Column, JpegColumn
+from imitation_ros.data.hdf5.layout import Attributes, PartFile, end_demo, observation_name, unit_actions
 from imitation_ros.data.images import ImageQueue, as_stored
 from imitation_ros.data.row import Row
 from imitation_ros.robot.field import Field
@@ -21,7 +26,6 @@ Array = NDArray[Any]
 BUFFER_ROWS = 50  # resizing a dataset at every row costs 40 times as much
 IMAGE_ROWS = 10  # with images, so that the next tick does not wait long while they are written
 BUFFER_BYTES = 32_000_000  # of images, which fill the memory before there are as many rows
-CHUNK_ROWS = 256
 FLUSH_S = 1.0  # what a crash may cost
 TIMES = ("stamps", "received")
 
@@ -41,7 +45,9 @@ class EpisodeWriter:
         DataError: the file, or its `.part`, is there already; recordings are never overwritten.
     """
 
-    def __init__(self, path: Path, spec: RobotSpec, attributes: Attributes, timed: bool) -> None:
+    def __init__(
+        self, path: Path, spec: RobotSpec, attributes: Attributes, timed: bool, part: Path | None = None
+    ) -> None:
         self.path, self.spec, self.timed = path, spec, timed
         self.numbers = [field for field in spec.observation if not field.is_image]
         self.image_fields = [field for field in spec.observation if field.is_image]
@@ -49,11 +55,17 @@ class EpisodeWriter:
         self.steps = 0
         self.clipped = 0
         self.as_labels = {field.name for field in spec.action}  # of which what was executed never differed yet
+        self.noted: Attributes = {}
+        self.unflushed = False
+        self.columns: dict[str, Column] = {}
+        self.jpegs: dict[str, JpegColumn] = {}
         self.flushed_s = time.monotonic()
-        self.file = PartFile(path, spec)
+        self.file = PartFile(path, spec, part)
         try:
-            self.demo = self.file.demo(0, attributes)
+            self.demo = self.file.demo(0, {**attributes, "num_samples": 0, "success": False})
+            del self.demo.attrs["success"]  # nobody said yet; whenever it is said, there is room for it
             self.create_datasets()
+            self.file.commit()
         except BaseException:  # the disk is full: nothing is recorded yet
             self.file.discard()
             raise
@@ -83,14 +95,14 @@ class EpisodeWriter:
     def create_observation(self, field: Field) -> None:
         name = observation_name(field)
         if name.startswith("images/"):
-            self.create(name, (), JPEG_BYTES)
+            self.jpegs[name] = JpegColumn(self.demo, name)
         elif field.is_image:
             self.create(name, field.row_shape, np.uint8, chunk_rows=1)
         else:
             self.create(name, field.row_shape)
 
     def create(self, name: str, row: tuple[int, ...], dtype: Any = np.float32, chunk_rows: int = CHUNK_ROWS) -> None:
-        self.demo.create_dataset(name, (0, *row), dtype, maxshape=(None, *row), chunks=(chunk_rows, *row))
+        self.columns[name] = Column(self.demo, name, row, dtype, chunk_rows)
 
     def append(self, row: Row) -> None:
         """Add one step; it is on its way to the disk within FLUSH_S."""
@@ -98,66 +110,90 @@ class EpisodeWriter:
             self.images.put(field.name, row.observation[field.name])
         numbers = {field.name: row.observation[field.name] for field in self.numbers}
         self.rows.append(replace(row, observation=numbers) if self.image_fields else row)
+        self.unflushed = True
         most = IMAGE_ROWS if self.image_fields else BUFFER_ROWS
         if time.monotonic() - self.flushed_s > FLUSH_S:
             self.flush()
         elif len(self.rows) >= most or self.images.held_bytes >= BUFFER_BYTES:
             self.write_rows(self.ready())
 
+    def note(self, attributes: Attributes) -> None:
+        """Keep what `close` would say of the episode now, for who recovers it after a crash."""
+        for name, value in attributes.items():
+            if name not in self.noted:
+                self.demo.attrs[name] = value
+            elif self.noted[name] != value:
+                self.demo.attrs.modify(name, value)
+        self.unflushed |= self.noted != attributes
+        self.noted = {**self.noted, **attributes}
+
     def ready(self) -> int:
         """Return how many rows can be written without waiting for their images."""
         return self.images.ready() if self.image_fields else len(self.rows)
 
+    def flush_due(self) -> None:
+        """Flush what has waited for a second: the next row may be long in coming."""
+        if self.unflushed and time.monotonic() - self.flushed_s > FLUSH_S:
+            self.flush()
+
     def flush(self) -> None:
+        """Make all that was added, but for images that are not encoded yet, what a crash leaves."""
         self.write_rows(self.ready())
-        self.demo.attrs["num_samples"] = self.steps
-        self.file.file.flush()
-        self.flushed_s = time.monotonic()
+        self.demo.attrs.modify("num_samples", self.steps)
+        self.file.commit()
+        self.flushed_s, self.unflushed = time.monotonic(), bool(self.rows)
 
     def write_rows(self, count: int) -> None:
         """Write the oldest rows; waits for their images."""
-        if count == 0:
-            return
-        rows, self.rows = self.rows[:count], self.rows[count:]
-        images = self.images.take(count)
+        while count > 0:
+            length = self.run_length(self.rows[:count])
+            rows, self.rows = self.rows[:length], self.rows[length:]
+            self.write_run(rows)
+            count -= length
+
+    def run_length(self, rows: list[Row]) -> int:
+        """Return how many rows come before the next that begins a chunk, or a column of what was executed."""
+        length = min(len(rows), CHUNK_ROWS - self.steps % CHUNK_ROWS)
+        for name in self.as_labels:
+            differs = rows_of(rows[:length], "action", name) != rows_of(rows[:length], "executed", name)
+            later = np.flatnonzero(differs[1:].any(axis=1))
+            length = int(later[0]) + 1 if later.size else length
+        return length
+
+    def write_run(self, rows: list[Row]) -> None:
         labels: dict[str, Array] = {}
         for field in self.spec.action:
-            labels[field.name] = np.array([row.action[field.name] for row in rows], dtype=np.float32)
-            executed = np.array([row.executed[field.name] for row in rows], dtype=np.float32)
-            self.extend_executed(field, labels[field.name], executed)
+            labels[field.name] = rows_of(rows, "action", field.name)
+            self.extend_executed(field, labels[field.name], rows_of(rows, "executed", field.name))
             if self.timed:
-                self.extend(f"silent/{field.name}", np.array([row.silent[field.name] for row in rows]))
+                self.extend(f"silent/{field.name}", rows_of(rows, "silent", field.name))
         actions, clipped = unit_actions(self.spec, labels)
         self.clipped += clipped
         self.extend("actions", actions)
         for field in self.numbers:
-            self.extend(f"obs/{field.name}", np.array([row.observation[field.name] for row in rows]))
-        for field in self.image_fields:
-            self.extend_images(observation_name(field), images[field.name])
+            self.extend(f"obs/{field.name}", rows_of(rows, "observation", field.name))
         if self.timed:
             for field in self.spec.observation:
-                self.extend(f"stamps/{field.name}", np.array([row.stamps_s[field.name] for row in rows]))
-                self.extend(f"received/{field.name}", np.array([row.received_s[field.name] for row in rows]))
+                self.extend(f"stamps/{field.name}", rows_of(rows, "stamps_s", field.name))
+                self.extend(f"received/{field.name}", rows_of(rows, "received_s", field.name))
             self.extend("ticks", np.array([row.tick_s for row in rows]))
         self.extend("rewards", np.array([row.reward for row in rows]))
         self.extend("is_human", np.array([row.is_human for row in rows]))
-        self.steps += count
+        self.write_images(len(rows))
+        self.steps += len(rows)
+
+    def write_images(self, count: int) -> None:
+        images = self.images.take(count) if self.image_fields else {}
+        for index in range(count):
+            for field in self.image_fields:
+                name, image = observation_name(field), images[field.name][index]
+                if name in self.jpegs:
+                    self.jpegs[name].append(image)
+                else:
+                    self.extend(name, image[None])
 
     def extend(self, name: str, values: Array) -> None:
-        dataset = self.demo[name]
-        before = len(dataset)
-        dataset.resize(before + len(values), axis=0)
-        dataset[before:] = values
-
-    def extend_images(self, name: str, images: list[Array]) -> None:
-        dataset = self.demo[name]
-        before = len(dataset)
-        dataset.resize(before + len(images), axis=0)
-        for index, image in enumerate(images, before):
-            if dataset.dtype == np.uint8:  # a chunk each, which no cache has to hold
-                dataset.id.write_direct_chunk((index, 0, 0, 0), np.ascontiguousarray(image))
-            else:
-                dataset[index] = image
+        self.columns[name].extend(values)
 
     def extend_executed(self, field: Field, labels: Array, executed: Array) -> None:
         """Add labels and what was executed: one dataset of two names while they are the same."""
@@ -204,3 +240,9 @@ class EpisodeWriter:
         """Throw the open episode away."""
         self.images.close()
         self.file.discard()
+
+
+def rows_of(rows: list[Row], kind: str, name: str) -> Array:
+    """Return one of the numbers or arrays of some rows as a file holds them, (len(rows), ...)."""
+    values = np.array([getattr(row, kind)[name] for row in rows])
+    return values.astype(np.float32) if kind in ("observation", "action", "executed") else values
