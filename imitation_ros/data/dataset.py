@@ -19,6 +19,7 @@ from imitation_ros.data.episode import Episode
 from imitation_ros.data.folder import dataset_files
 from imitation_ros.data.images import EncodedImages
 from imitation_ros.data.memory import check_fits
+from imitation_ros.data.splits import SPLITS_JSON
 from imitation_ros.errors import DataError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.sampler import SAME_TIME_S
@@ -150,9 +151,10 @@ def ranges_of(data: Transitions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def data_hash(dataset: Path) -> str:
-    """Return one SHA-256 over a dataset's files, in the order of their names."""
+    """Return one SHA-256 over a dataset's files, in the order of their names, and over its splits."""
     digest = hashlib.sha256()
-    for path in dataset_files(dataset):
+    splits = [path for path in (dataset / SPLITS_JSON,) if path.is_file()]
+    for path in [*dataset_files(dataset), *splits]:
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(HASHED_BYTES):

@@ -16,13 +16,13 @@ from imitation_ros.algorithms.run import driver
 from imitation_ros.algorithms.state import TrainState
 from imitation_ros.console import console, print_table
 from imitation_ros.data.dataset import data_hash
-from imitation_ros.data.load import iterate_episodes
 from imitation_ros.envs.evaluate import Evaluation, evaluation_of
 from imitation_ros.policies.bundle import publish_folder
 from imitation_ros.policies.checkpoint import save_bundle
 from imitation_ros.policies.driving import without_drawing
 from imitation_ros.training.cloning import not_failed
 from imitation_ros.training.curves import CURVE, write_curve
+from imitation_ros.training.held_out import without_tests
 from imitation_ros.training.job import Given, Job, Site, environment_facts
 from imitation_ros.training.machine import versions
 from imitation_ros.training.tally import Tally
@@ -53,7 +53,7 @@ def make_bundle(job: Job, given: Given, tally: Tally, result: Result, device: st
 
     draw_training(part / PICTURE, job, result.state, figures.get(SHOWN))
     if result.reward_net is not None and job.data is not None:
-        demonstrations = not_failed(iterate_episodes(job.data))
+        demonstrations = not_failed(without_tests(job.data))
         save_reward(part / BESIDE_POLICY, result.reward_net, result.policy, without_details(provenance), demonstrations)
     if (job.folder / EPISODES).is_dir():
         shutil.copytree(job.folder / EPISODES, part / EPISODES, copy_function=link_or_copy)

@@ -16,12 +16,13 @@ from imitation_ros.algorithms import bc
 from imitation_ros.algorithms.rounds import Result
 from imitation_ros.algorithms.run import STATE
 from imitation_ros.console import bar, console
-from imitation_ros.data.load import iterate_episodes, load_episodes
+from imitation_ros.data.load import load_episodes
 from imitation_ros.errors import ImitationRosError, TrainingError
 from imitation_ros.policies.bundle import check_new_folder
 from imitation_ros.training.cloning import demonstrations, facts_of, outcome_of, rows_to_learn
 from imitation_ros.training.curves import board_folder
 from imitation_ros.training.finish import make_bundle
+from imitation_ros.training.held_out import held_out_by_splits, without_tests
 from imitation_ros.training.job import Given, Job, gather
 from imitation_ros.training.machine import choose_device
 from imitation_ros.training.session import Progress, Session, ctrl_c_stops
@@ -93,13 +94,13 @@ def learned(job: Job, given: Given, session: Session, tally: Tally, device: str)
     if job.algorithm == "bc":
         return cloned(job, given, session, tally, device)
     if job.algorithm == "dagger":
-        shown = tally.passing(iterate_episodes(job.data)) if job.data is not None else iter(())
+        shown = tally.passing(without_tests(job.data)) if job.data is not None else iter(())
         asked = None if given.expert is None else workers
         result: Result = train(shown, asked, given.expert, job.config, session, device)
         for _ in shown:  # what a training that goes on has seen before
             pass
         return result
-    episodes = [] if job.data is None else demonstrations(load_episodes(job.data), str(job.data), least=1)
+    episodes = [] if job.data is None else demonstrations([*without_tests(job.data)], str(job.data), least=1)
     demonstrated = list(tally.passing(episodes))
     if job.terminate_on_success and demonstrated and not any(episode.terminated for episode in demonstrated):
         console.print(LINGERING.format(len(demonstrated)), style="yellow", highlight=False, soft_wrap=True)
@@ -112,11 +113,11 @@ def learned(job: Job, given: Given, session: Session, tally: Tally, device: str)
 
 def cloned(job: Job, given: Given, session: Session, tally: Tally, device: str) -> Result:
     assert job.data is not None
-    recorded = load_episodes(job.data)
+    recorded, held_out = held_out_by_splits(load_episodes(job.data), job.data)
     rows, left_out = rows_to_learn(recorded, str(job.data))
     for _ in tally.passing(recorded):
         pass
-    found = bc.train(rows, job.config, session.report, device, session)
+    found = bc.train(rows, job.config, session.report, device, session, held_out)
     given.data.update(left_out | facts_of(rows, found))
     tally.training.update(outcome_of(found))
     last: Any = found.state.modules["averaged"]
