@@ -130,7 +130,7 @@ ROWS = (  # the cheap and telling ones first, since jobs run in this order
     Row(
         "speed",
         "Pendulum-v1: environment steps/s beside imitation's",
-        "2 x in CPU time, same networks, rollout and updates; 3 x in wall time, as ours is tuned for it (the quick recipes)",
+        "2 x in CPU time, same networks, rollout and updates; 3 x in wall time by the quick recipes",
         faster(cpu=2.0, wall=3.0),
         (SPEED,),
         (Job("pendulum", SPEED, 0, 24_000, 24_000, 2.5, alone=True),),
