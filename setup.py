@@ -32,6 +32,7 @@ ROBOT = ["numpy>=1.26", "PyYAML>=6", "onnxruntime>=1.17", "h5py>=3.11", "pillow>
 TRAIN = ["torch>=2.4", "gymnasium>=1.0", "pybullet>=3.2.6", "safetensors>=0.4", "tensorboard>=2.15"]
 TRAIN += ["onnx>=1.16", "onnxscript>=0.3", "matplotlib>=3.7"]
 BAGS = ["rosbags>=0.11"]
+VIEW = ["rerun-sdk>=0.24"]  # 700 MB with what it needs, so no test asks for it
 ROS = ["ros-rclpy", "ros-common-interfaces", "ros-rmw-fastrtps-cpp"]
 TEST = [*BAGS, "pytest>=8", "pytest-xdist>=3", "hypothesis>=6.100", "stable-baselines3>=2.4", "setuptools>=70.1"]
 TEST += ["mujoco>=3.1", "imageio>=2.14"]  # gymnasium asks for both before it makes an environment of MuJoCo's
@@ -50,7 +51,7 @@ setup(
     data_files=DATA,
     python_requires=">=3.10",
     install_requires=ROBOT,
-    extras_require={"train": TRAIN, "bags": BAGS, "ros": ROS, "test": TEST, "dev": DEV},
+    extras_require={"train": TRAIN, "bags": BAGS, "view": VIEW, "ros": ROS, "test": TEST, "dev": DEV},
     entry_points={"console_scripts": SCRIPTS},
     zip_safe=False,
 )

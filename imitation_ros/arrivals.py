@@ -68,3 +68,9 @@ def forget_idle(sampler: Sampler, now_s: float) -> None:
     for stream in sampler.observation.values():
         if stream.field.is_image:
             stream.forget_before(now_s - IDLE_KEEP_IMAGES_S, now_s)
+
+
+def forget_everything(sampler: Sampler) -> None:
+    """Drop every value: a clock that went back begins another time."""
+    for stream in (*sampler.observation.values(), *sampler.action.values()):
+        stream.values.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_type_hints
 
 from imitation_ros import __version__
+from imitation_ros.cli_data import check, edit, import_bag, merge, pack, recover, replay, split, view
 from imitation_ros.cli_nodes import deploy, doctor, how_to_install, new_robot, operate, record, simulate
 from imitation_ros.errors import ImitationRosError, did_you_mean
 
@@ -153,7 +155,28 @@ def info(path: str, /) -> None:
 
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__.replace("_", "-"): verb
-    for verb in (demo, new_robot, doctor, record, train, evaluate, score, info, simulate, operate, deploy)
+    for verb in (
+        demo,
+        new_robot,
+        doctor,
+        record,
+        recover,
+        import_bag,
+        train,
+        evaluate,
+        score,
+        info,
+        check,
+        edit,
+        pack,
+        merge,
+        split,
+        view,
+        replay,
+        simulate,
+        operate,
+        deploy,
+    )
 }
 
 
@@ -194,7 +217,14 @@ def settings_help(recipe: str) -> None:
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
+    try:
+        run(sys.argv[1:])
+    except BrokenPipeError:  # who reads what is printed has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def run(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         sys.exit(0 if arguments else 2)

@@ -67,6 +67,10 @@ def record(
     task: str = "",
     operator: str = "",
     episode_s: float = 0.0,
+    reset_s: float = 0.0,
+    on_gap: Literal["warn", "discard", "stop"] = "warn",
+    buttons: str = "",
+    record_bag: bool = False,
     namespace: str = "",
     joint_prefix: str = "",
     lockstep: bool = False,
@@ -74,7 +78,8 @@ def record(
 ) -> None:
     """Record a teleoperated robot: topics in, one HDF5 file per episode out.
 
-    Start, stop, discard and mark episodes with `ros2 service call /recorder/start std_srvs/srv/Trigger`, and so on.
+    A terminal shows every field's health, and its keys start, end and undo episodes; so do foot pedals (--buttons), and
+    `ros2 service call /recorder/start std_srvs/srv/Trigger`, and so on.
 
     Args:
         setup: a name in config/setups, or the path of a setup.
@@ -83,6 +88,10 @@ def record(
         task: what is demonstrated; the setup's task if empty.
         operator: who demonstrates.
         episode_s: longest episode [s]; 0: no limit.
+        reset_s: after an episode, the next starts by itself so much later [s]; 0: it does not.
+        on_gap: when a field falls silent in an episode: warn and mark, or end the episode: discard it, or stop before.
+        buttons: what foot pedals or a joystick's buttons do: a name in config/operators, such as pedals, or a path.
+        record_bag: write each episode's raw messages as an mcap beside it.
         namespace: where the node and the robot's topics are, such as left.
         joint_prefix: stands before joints and frames in messages, such as left_.
         lockstep: the simulator waits for each command.
@@ -90,8 +99,9 @@ def record(
     """
     given: dict[str, Any] = {"setup": setup, "output": str(output), "append": append, "task": task}
     given = {**given, "operator": operator}
+    given = {**given, "reset_s": reset_s, "on_gap": on_gap, "buttons": buttons, "record_bag": record_bag}
     given = {**given, "episode_s": episode_s, "joint_prefix": joint_prefix, "lockstep": lockstep}
-    run_node("recorder_node", "RecorderNode", {**given, "use_sim_time": use_sim_time}, namespace=namespace)
+    run_node("recorder_screen", "recorder", {**given, "use_sim_time": use_sim_time}, namespace=namespace)
 
 
 def simulate(

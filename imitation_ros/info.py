@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.markup import escape
 
 from imitation_ros.console import console, print_table
 from imitation_ros.data.episode import Episode
@@ -45,23 +46,43 @@ class Summary:
 
     Attributes:
         low, high: the lowest and highest of each number, (width,).
+        stored_bytes: what its values take, without their times; images as they are.
+        images: how many there are.
+        fresh, span_s: how many values an observation took anew, and in what time [s]; 0 without times.
         oldest_s: the highest age of an observation [s]; None without times.
         silent: in how many ticks no command was in force; None without times.
-        images, image_bytes: how many there are, and what they take in the files.
     """
 
     low: Array
     high: Array
+    stored_bytes: int = 0
+    images: int = 0
+    fresh: int = 0
+    span_s: float = 0.0
     oldest_s: float | None = None
     silent: int | None = None
-    images: int = 0
-    image_bytes: int = 0
 
     def add(self, values: Array | EncodedImages, is_image: bool) -> None:
+        self.stored_bytes += values.nbytes
         if is_image:
-            self.images, self.image_bytes = self.images + len(values), self.image_bytes + values.nbytes
+            self.images += len(values)
         elif len(values):
             self.low, self.high = np.minimum(self.low, np.min(values, 0)), np.maximum(self.high, np.max(values, 0))
+
+    def add_times(self, stamps_s: Array, ages_s: Array) -> None:
+        self.oldest_s = max(self.oldest_s or 0.0, float(ages_s.max()))
+        self.fresh += int(np.count_nonzero(np.diff(stamps_s)))
+        self.span_s += float(stamps_s[-1] - stamps_s[0])
+
+    @property
+    def rate(self) -> str:
+        return f"{self.fresh / self.span_s:.1f} Hz" if self.span_s > 0.0 else ""
+
+    @property
+    def timing(self) -> str:
+        if self.silent is not None:
+            return f"{self.silent} silent ticks"
+        return "" if self.oldest_s is None else f"oldest {self.oldest_s:.3f} s"
 
 
 def show_dataset(path: Path, episodes: Iterable[Episode]) -> None:
@@ -69,47 +90,74 @@ def show_dataset(path: Path, episodes: Iterable[Episode]) -> None:
     marked: list[bool | None] = []
     summaries: dict[str, Summary] = {}
     for episode in episodes:
-        spec, timing = episode.spec, episode.timing
+        spec = episode.spec
         steps.append(episode.steps)
         marked.append(episode.success)
         for field in spec.fields:
             nothing = np.full(field.width if not field.is_image else 0, np.inf)
-            summary = summaries.setdefault(field.name, Summary(nothing, -nothing))
-            seen = field in spec.observation
-            values = episode.observations[field.name] if seen else episode.actions[field.name]
-            summary.add(values, field.is_image)
-            if timing is not None and seen:
-                summary.oldest_s = max(summary.oldest_s or 0.0, float(timing.age_s(field.name).max()))
-            elif timing is not None:
-                summary.silent = (summary.silent or 0) + int(timing.silent[field.name].sum())
+            add_episode(summaries.setdefault(field.name, Summary(nothing, -nothing)), episode, field)
     size = sum(file.stat().st_size for file in dataset_files(path))
     range_of = f"{min(steps)} to {max(steps)}" if min(steps) < max(steps) else f"{steps[0]}"
     each = f"{range_of} each, " if len(steps) > 1 else ""
     console.print(
-        f"[bold]{path}[/bold]: {len(steps)} episode{'s' if len(steps) > 1 else ''} of {spec.name} at "
-        f"{spec.rate_hz:g} Hz, {sum(steps)} ticks ({each}{sum(steps) / spec.rate_hz:.0f} s in all), {size / 1e6:.1f} MB"
+        f"[bold]{escape(str(path))}[/bold]: {len(steps)} episode{'s' if len(steps) > 1 else ''} of {spec.name} at "
+        f"{spec.rate_hz:g} Hz, {sum(steps)} ticks ({each}{sum(steps) / spec.rate_hz:.0f} s in all), {in_bytes(size)}"
     )
     console.print(
         f"marked a success: {marked.count(True)}, a failure: {marked.count(False)}, not marked: {marked.count(None)}"
     )
-    heads = ("field", "number", "lowest", "highest", "unit", "timing")
-    rows = [row for field in spec.fields for row in rows_of(field, summaries[field.name])]
-    print_table(heads, rows, drop=("unit",), fold="number")
+    print_fields(spec, summaries)
+    heads = ("field", "number", "lowest", "highest", "unit")
+    rows = [row for field in spec.fields if not field.is_image for row in rows_of(field, summaries[field.name])]
+    if rows:
+        console.print()
+        print_table(heads, rows, drop=("unit",), fold="number")
+    console.print(f"\nWhat is wrong with it says `imitation-ros check {escape(str(path))}`.", soft_wrap=True)
+
+
+def add_episode(summary: Summary, episode: Episode, field: Field) -> None:
+    timing = episode.timing
+    if field in episode.spec.observation:
+        summary.add(episode.observations[field.name], field.is_image)
+        if timing is not None:
+            summary.add_times(timing.stamps_s[field.name], timing.age_s(field.name))
+        return
+    labels, executed = episode.actions[field.name], episode.executed[field.name]
+    summary.add(labels, is_image=False)
+    if executed is not labels:  # or the file holds them once
+        summary.stored_bytes += executed.nbytes
+    if timing is not None:
+        summary.silent = (summary.silent or 0) + int(timing.silent[field.name].sum())
+
+
+def print_fields(spec: RobotSpec, summaries: Mapping[str, Summary]) -> None:
+    """Print what holds for whole fields: how often a new value came, how old one was, and what is stored."""
+    rows = []
+    for field in spec.fields:
+        summary = summaries[field.name]
+        shape = " x ".join(str(length) for length in field.row_shape)
+        stored = in_bytes(summary.stored_bytes)
+        if field.is_image:
+            stored += f" ({field.storage}, {summary.stored_bytes / max(summary.images, 1) / 1e3:.1f} kB each)"
+        role = "observation" if field in spec.observation else "action"
+        rows.append((field.name, role, shape, summary.rate, summary.timing, stored))
+    heads = ["field", "role", "holds", "rate", "timing", "stored"]
+    empty = {place for place in range(len(heads)) if not any(row[place] for row in rows)}  # without times
+    kept = [place for place in range(len(heads)) if place not in empty]
+    shown = [tuple(row[place] for place in kept) for row in rows]
+    print_table([heads[place] for place in kept], shown, drop=("role", "holds"), fold="stored")
+
+
+def in_bytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def rows_of(field: Field, summary: Summary) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each number of a field, or one for its images; what holds for the whole field is in the first."""
-    timing = "" if summary.oldest_s is None else f"oldest {summary.oldest_s:.3f} s"
-    timing = timing if summary.silent is None else f"{summary.silent} silent ticks"
-    if field.is_image:
-        size = " x ".join(str(length) for length in field.row_shape)
-        each = f"{field.storage}, {summary.image_bytes / max(summary.images, 1) / 1e3:.1f} kB"
-        yield field.name, size, "", "", each, timing
-        return
+    """Yield a row for each number of a field."""
     for index, name in enumerate(field.names):
         low, high = summary.low[index], summary.high[index]
         ends = (f"{low:.3g}", f"{high:.3g}") if low <= high else ("-", "-")
-        yield field.name if index == 0 else "", name, *ends, field.unit, timing if index == 0 else ""
+        yield field.name if index == 0 else "", name, *ends, field.unit
 
 
 def show_bundle(path: Path, info: BundleInfo) -> None:

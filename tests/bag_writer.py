@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
@@ -15,9 +15,18 @@ STORE.register(get_types_from_msg("string mode\nint32 code", "vendor_msgs/msg/Ar
 STORAGES = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}
 
 
-def write_bag(path: Path, items: Iterable[tuple[str, str, Any, float]], storage: str = "mcap") -> Path:
-    """Write (topic, type, message or its CDR bytes, log time [s]) in the order given; return the bag's folder."""
-    with Writer(path, version=9, storage_plugin=STORAGES[storage]) as writer:
+def write_bag(
+    path: Path, items: Iterable[tuple[str, str, Any, float]], storage: str = "mcap", compression: str = ""
+) -> Path:
+    """Write (topic, type, message or its CDR bytes, log time [s]) in the order given; return the bag's folder.
+
+    Args:
+        compression: of each message, of the whole file, or of the chunks (storage) of an mcap; none if empty.
+    """
+    writer = Writer(path, version=9, storage_plugin=STORAGES[storage])
+    if compression:
+        writer.set_compression(CompressionMode[compression.upper()], CompressionFormat.ZSTD)
+    with writer:
         connections: dict[str, Any] = {}
         for topic, kind, message, log_s in items:
             if topic not in connections:
@@ -56,18 +65,44 @@ def twist(stamp_s: float, linear: tuple[float, float, float], frame: str = "base
     return make("geometry_msgs/msg/TwistStamped", header=header(stamp_s, frame), twist=both)
 
 
-def image(stamp_s: float, height: int, width: int) -> Any:
+def jpeg(stamp_s: float, data: bytes) -> Any:
+    values = np.frombuffer(data, np.uint8)
+    return make("sensor_msgs/msg/CompressedImage", header=header(stamp_s, "camera"), format="jpeg", data=values)
+
+
+def image(stamp_s: float, height: int, width: int, encoding: str = "rgb8") -> Any:
+    channels = 3 if encoding == "rgb8" else 1
     return make(
         "sensor_msgs/msg/Image",
         header=header(stamp_s, "camera"),
         height=height,
         width=width,
-        encoding="rgb8",
+        encoding=encoding,
         is_bigendian=0,
-        step=3 * width,
-        data=np.zeros(3 * height * width, dtype=np.uint8),
+        step=channels * width,
+        data=np.zeros(channels * height * width, dtype=np.uint8),
     )
 
 
 def number(value: float) -> Any:
     return make("std_msgs/msg/Float64", data=value)
+
+
+def flag(value: bool) -> Any:
+    return make("std_msgs/msg/Bool", data=value)
+
+
+def word(value: str) -> Any:
+    return make("std_msgs/msg/String", data=value)
+
+
+def joy(stamp_s: float, buttons: list[int]) -> Any:
+    values = {"axes": np.zeros(2, np.float32), "buttons": np.array(buttons, np.int32)}
+    return make("sensor_msgs/msg/Joy", header=header(stamp_s), **values)
+
+
+def pose(stamp_s: float, position: tuple[float, float, float], frame: str = "base") -> Any:
+    place = make("geometry_msgs/msg/Point", x=position[0], y=position[1], z=position[2])
+    turn = make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+    both = make("geometry_msgs/msg/Pose", position=place, orientation=turn)
+    return make("geometry_msgs/msg/PoseStamped", header=header(stamp_s, frame), pose=both)

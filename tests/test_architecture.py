@@ -13,10 +13,16 @@ LAYERS = ("robot", "data", "policies", "envs", "algorithms")
 
 VERBS = (
     "recording",
+    "bag_import",
+    "recovering",
     "training",
     "deployment",
     "evaluation",
     "scoring",
+    "checking",
+    "replaying",
+    "viewing",
+    "editing",
     "demo",
     "drafting",
     "checkup",
@@ -24,8 +30,12 @@ VERBS = (
     "teleoperation",
 )
 ROBOT_SIDE = ("robot", "data/episode", "data/hdf5", "data/row", "data/folder", "data/__init__", "policies/bundle")
-ROBOT_SIDE += ("data/bag", "data/images", "data/open_episode", "data/save", "data/load", "data/memory")
-ROBOT_SIDE += ("policies/inference", "recording", "arrivals", "deployment", "readiness")
+ROBOT_SIDE += ("bag_import", "data/bag", "data/images", "data/open_episode", "data/save", "data/load", "data/memory")
+ROBOT_SIDE += ("data/quality", "checking")
+ROBOT_SIDE += ("data/catalogue", "data/editing", "data/idle", "data/rewriting", "data/splits", "data/swapping")
+ROBOT_SIDE += ("editing",)
+ROBOT_SIDE += ("health", "watching", "guarding", "session", "controls", "recording_screen")
+ROBOT_SIDE += ("policies/inference", "recording", "recovering", "arrivals", "deployment", "readiness")
 ROBOT_SIDE += ("drafting", "topic_facts", "teleoperation", "paths", "errors")
 HEAVY = {"torch", "pybullet", "gymnasium", "safetensors", "tensorboard", "matplotlib"}
 
@@ -86,7 +96,8 @@ def test_what_a_robot_needs_imports_nothing_heavy(part):
 
 
 @pytest.mark.parametrize(
-    ("package", "home"), [("pybullet", "envs/bullet"), ("h5py", "data/hdf5"), ("rosbags", "data/bag")]
+    ("package", "home"),
+    [("pybullet", "envs/bullet"), ("h5py", "data/hdf5"), ("rosbags", "data/bag"), ("rerun", "viewing/rerun_log")],
 )
 def test_some_packages_have_one_door(package, home):
     for file in PACKAGE.rglob("*.py"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -92,6 +94,15 @@ def test_the_module_runs_as_the_command_does():
         [sys.executable, "-m", "imitation_ros", "--version"], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, f"{__version__}\n")
+
+
+def test_a_pipe_that_closes_early_ends_the_command_without_a_traceback():
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "imitation_ros", "train", "gail", "--help"]
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("recrod", "record"), ("trian", "train"), ("dploy", "deploy")])

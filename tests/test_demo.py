@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from imitation_ros import demo
+from imitation_ros.checking import check_dataset
 from imitation_ros.errors import ImitationRosError
 
 PLAN = demo.Plan(demonstrations=25, updates=600, episodes=5)  # fewer do not cover the starts of the examination
@@ -163,6 +164,12 @@ def test_everything_the_report_speaks_of_is_there(report):
     for name in ("clean", "disturbed"):
         lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
         assert [line["start"] for line in lines] == list(range(PLAN.episodes))
+
+
+def test_what_was_recorded_over_ros_has_no_finding_above_a_note(report):
+    checked = check_dataset(report[0].parent / "reach" / "demonstrations")
+    assert len(checked.survey.measures) == PLAN.demonstrations and checked.survey.measures[0].timing is not None
+    assert [finding for finding in checked.findings if finding.severity != "note"] == []
 
 
 def test_a_demo_runs_again_over_its_own_output(report):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -32,7 +33,29 @@ def test_a_recording_is_summed_up(tmp_path, spec, make_episode, name):
 def test_of_images_the_size_and_what_they_take_are_said(tmp_path, camera_spec, make_episode):
     words = said(write_episode(tmp_path / "one.hdf5", make_episode(camera_spec, steps=4)))
     assert "24 x 32 x 3" in words and "jpeg, 1." in words
-    assert "12 x 16 x 1" in words and "raw, 0.2 kB" in words
+    assert "12 x 16 x 1" in words and "raw, 0.2 kB each" in words
+
+
+def test_of_every_field_is_said_how_often_it_was_new_how_old_and_what_it_takes(tmp_path, spec, make_episode):
+    episode = make_episode(spec, steps=100)
+    stamps_s = episode.timing.stamps_s["tool"]
+    stamps_s[:] = episode.timing.ticks_s
+    stamps_s[1::2] = stamps_s[:-1:2]  # new at every other tick
+    words = said(write_episode(tmp_path / "one.hdf5", episode))
+    assert re.search(r"joints observation 2 (19\.9|20\.\d) Hz oldest 0\.0\d+ s 0\.8 kB", words)
+    assert "tool observation 9 10.0 Hz oldest 0.050 s 3.6 kB" in words
+    silent = int(episode.timing.silent["velocity"].sum())
+    assert f"velocity action 2 {silent} silent ticks 1.6 kB" in words
+
+
+def test_without_times_none_are_shown(tmp_path, spec, make_episode):
+    words = said(write_episode(tmp_path / "one.hdf5", make_episode(spec, timed=False)))
+    assert "rate" not in words and "Hz oldest" not in words and "joints observation 2 0.0 kB" in words
+
+
+def test_the_last_line_points_to_check(tmp_path, spec, make_episode):
+    path = write_episode(tmp_path / "[one].hdf5", make_episode(spec))
+    assert said(path).endswith(f"What is wrong with it says `imitation-ros check {path}`.")
 
 
 def test_ranges_are_those_of_all_episodes(tmp_path, spec, make_episode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from imitation_ros.arrivals import IDLE_KEEP_IMAGES_S, IDLE_KEEP_S, joined
 from imitation_ros.data.hdf5 import read_episode
+from imitation_ros.data.open_episode import MOST_TROUBLE
 from imitation_ros.errors import MessageError, RecordingError
+from imitation_ros.health import LEARNED_FROM
 from imitation_ros.recording import EXECUTED, Recorder
 from imitation_ros.robot.messages.images import encoded
 from imitation_ros.robot.sampler import Value
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
+from imitation_ros.watching import Watch
 
 T0 = 1.7e9
 PERIOD_S = 0.05
@@ -727,3 +731,162 @@ def test_in_lockstep_shutting_down_keeps_the_open_episode(tmp_path, spec):
         for stamp_s, data in values:
             recorder.put(name, data, stamp_s, 100.0)
     assert read_episode(recorder.shut_down(100.0)).steps == 3
+
+
+# what gets worse, and ends an episode early
+
+
+def watched(spec: RobotSpec, output: Path, **options: object) -> Recorder:
+    return started(spec, output, watch=Watch(spec.observation, [*spec.action]), **options)
+
+
+def test_what_gets_worse_is_said_at_once_and_marked_in_the_file(tmp_path, spec):
+    recorder = Recorder(spec, tmp_path, watch=Watch(spec.observation, spec.action))
+    drive_idle(recorder, -3.0, 0.0)
+    recorder.start(T0)
+    for k in range(60):
+        sense(recorder, k * PERIOD_S, but=("joints",) if 20 <= k and k % 2 else ())
+        command(recorder, k * PERIOD_S)
+        recorder.close_ticks(T0 + k * PERIOD_S)
+    notices = recorder.take_notices()
+    assert len(notices) == 1 and "'joints' (joint_states) comes at 10.0 Hz; it was 20.0 Hz" in notices[0]
+    attributes = read_episode(recorder.stop(T0 + 3.0)).attributes
+    assert re.fullmatch(r"[12]\.\d s: 'joints' \(joint_states\) comes at .* began", attributes["trouble"])
+    assert attributes["missing_messages"] == f"joints {LEARNED_FROM}", "from then on it is another rate"
+
+
+def drive_idle(recorder: Recorder, start_s: float, end_s: float) -> None:
+    for k in range(round((end_s - start_s) / PERIOD_S)):
+        sense(recorder, start_s + k * PERIOD_S)
+
+
+def test_where_nothing_happened_nothing_is_marked(tmp_path, spec):
+    recorder = watched(spec, tmp_path)
+    attributes = read_episode(recorder.stop(T0 + drive(recorder, 0.0, 40))).attributes
+    assert not {"trouble", "missing_messages"} & set(attributes)
+
+
+def test_stale_fields_are_among_the_trouble_in_the_file_up_to_a_limit(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    for k in range(400):
+        sense(recorder, k * PERIOD_S, but=("joints",) if k % 8 > 2 else ())
+        command(recorder, k * PERIOD_S)
+        recorder.close_ticks(T0 + k * PERIOD_S)
+    trouble = read_episode(recorder.stop(T0 + 20.0)).attributes["trouble"].split("; ")
+    assert sum("'joints' (joint_states) is 0.15 s old" in each for each in trouble) == MOST_TROUBLE
+
+
+def silent_from(recorder: Recorder, tick: int, ticks: int = 20) -> None:
+    for k in range(ticks):
+        sense(recorder, k * PERIOD_S, but=("joints",) if k >= tick else ())
+        command(recorder, k * PERIOD_S)
+        recorder.close_ticks(T0 + k * PERIOD_S)
+
+
+def test_on_gap_stop_ends_the_episode_before_the_first_stale_tick(tmp_path, spec):
+    recorder = started(spec, tmp_path, on_gap="stop")
+    silent_from(recorder, 10)
+    [notice] = recorder.take_notices()
+    assert "'joints' (joint_states) is 0.15 s old; the limit is 0.10 s. The episode is kept up to there" in notice
+    episode = read_episode(tmp_path / "episode_000000.hdf5")
+    assert (episode.steps, episode.attributes["ended_by"], episode.attributes["stale_ticks"]) == (12, "gap", 0)
+    assert episode.timing.age_s("joints")[:-1].max() <= 0.1 + 1e-6
+    assert (recorder.state, recorder.gaps) == ("idle", 1)
+
+
+def test_on_gap_discard_throws_the_episode_away_and_its_number_is_used_again(tmp_path, spec):
+    recorder = started(spec, tmp_path, on_gap="discard")
+    silent_from(recorder, 10)
+    assert "is discarded, as on_gap says" in recorder.take_notices()[0]
+    assert list(tmp_path.iterdir()) == [] and recorder.next_index == 0
+
+
+@settings(max_examples=10)
+@given(looks_s=st.lists(st.floats(0, 1.0), max_size=10))
+def test_where_a_gap_ends_an_episode_does_not_depend_on_when_ticks_are_closed(tmp_path_factory, spec, looks_s):
+    recorder = started(spec, tmp_path_factory.mktemp("gap"), on_gap="stop")
+    looks_s = sorted(looks_s)
+    for k in range(20):
+        while looks_s and looks_s[0] <= k * PERIOD_S:
+            recorder.close_ticks(T0 + looks_s.pop(0))
+        sense(recorder, k * PERIOD_S, but=("joints",) if k >= 10 else ())
+        command(recorder, k * PERIOD_S)
+    recorder.close_ticks(T0 + 1.0)
+    assert read_episode(recorder.output / "episode_000000.hdf5").steps == 12
+
+
+def test_an_unknown_on_gap_is_refused(tmp_path, spec):
+    with pytest.raises(RecordingError, match="on_gap is 'ignore'; it should be one of warn, discard, stop"):
+        Recorder(spec, tmp_path, on_gap="ignore")
+
+
+def test_an_episode_ends_before_the_disk_is_full(tmp_path, spec, monkeypatch):
+    monkeypatch.setattr("imitation_ros.guarding.LOOK_EVERY_S", -1.0)
+    recorder = started(spec, tmp_path)
+    drive(recorder, 0.0, 5)
+    monkeypatch.setattr("imitation_ros.guarding.FULL_BYTES", 10**18)
+    drive(recorder, 5 * PERIOD_S, 2)
+    [notice] = recorder.take_notices()
+    assert "MB are free" in notice and "kept up to there" in notice and "Make room" in notice
+    episode = read_episode(tmp_path / "episode_000000.hdf5")
+    assert (episode.steps, episode.attributes["ended_by"]) == (4, "disk")
+    assert recorder.state == "idle"
+
+
+def test_a_simulator_that_starts_again_ends_the_episode_and_the_next_begins_at_its_time(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    drive(recorder, 500.0, 10)
+    recorder.close_ticks(T0 + 500.5)
+    recorder.close_ticks(T0 + 0.1)
+    [notice] = recorder.take_notices()
+    assert "the clock went back by 500.4 s, as when a simulator starts again. The episode is kept" in notice
+    episode = read_episode(tmp_path / "episode_000000.hdf5")
+    assert episode.attributes["ended_by"] == "clock" and episode.steps == 9
+    with pytest.raises(RecordingError, match="was never heard"):
+        recorder.start(T0 + 0.1)
+    sense(recorder, 0.2)
+    recorder.start(T0 + 0.2)
+    episode = read_episode(recorder.stop(T0 + drive(recorder, 0.25, 4)))
+    np.testing.assert_allclose(episode.timing.ticks_s, T0 + 0.25 + np.arange(5) * PERIOD_S)
+
+
+def test_a_clock_that_is_kept_right_by_little_ends_nothing(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    drive(recorder, 0.0, 10)
+    recorder.close_ticks(T0 + 0.5)
+    recorder.close_ticks(T0 + 0.3)
+    assert recorder.take_notices() == [] and recorder.state == "recording"
+
+
+# undo
+
+
+def test_the_last_episode_can_be_undone_and_is_only_renamed(tmp_path, spec):
+    recorder = started(spec, tmp_path)
+    first = recorder.stop(T0 + drive(recorder, 0.0, 3))
+    content = first.read_bytes()
+    first.with_suffix(".mcap").write_bytes(b"its bag")
+    assert "is put aside as episode_000000.hdf5.undone" in recorder.undo()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "episode_000000.hdf5.undone": content,
+        "episode_000000.mcap.undone": b"its bag",
+    }
+    sense(recorder, 1.0)
+    recorder.start(T0 + 1.0)
+    command(recorder, 1.0)
+    with pytest.raises(RecordingError, match="an episode is being recorded: ~/discard"):
+        recorder.undo()
+    assert recorder.stop(T0 + drive(recorder, 1.0, 3)).name == "episode_000001.hdf5"
+
+
+def test_only_episodes_of_this_recorder_are_undone_the_last_first(tmp_path, spec):
+    (tmp_path / "episode_000000.hdf5").write_bytes(b"of yesterday")
+    recorder = Recorder(spec, tmp_path, append=True)
+    for start_s in (0.0, 1.0):
+        sense(recorder, start_s)
+        recorder.start(T0 + start_s)
+        recorder.stop(T0 + drive(recorder, start_s, 3))
+    assert "episode_000002" in recorder.undo() and "episode_000001" in recorder.undo()
+    with pytest.raises(RecordingError, match="has saved no episode that could be undone"):
+        recorder.undo()
+    assert (tmp_path / "episode_000000.hdf5").read_bytes() == b"of yesterday"

@@ -237,7 +237,8 @@ class RobotEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):
             return np.where(values - low > field.half_span, high, low)
         if self.disturbance:
             values = values + self.action_noise.next(field)
-        return np.asarray(np.minimum(np.maximum(values, low), high))  # np.clip takes three times as long
+        values = np.minimum(np.maximum(values, low), high)  # np.clip takes three times as long
+        return values.astype(np.float32).astype(np.float64)  # as a recording holds it, so that it can be replayed
 
     def from_unit(self, action: NDArray[Any]) -> dict[str, Array]:
         """Return field name to physical values of an action in [-1, 1], shape (A,)."""

@@ -76,7 +76,10 @@ class Stream:
         self.values: list[Value] = []
 
     def put(self, value: Value) -> None:
-        insort(self.values, value)
+        if not self.values or self.values[-1].stamp_s < value.stamp_s:  # as nearly always
+            self.values.append(value)
+        else:
+            insort(self.values, value)
 
     @property
     def newest_s(self) -> float:
@@ -238,9 +241,8 @@ class Sampler:
             stream.forget_before(time_s, time_s)
 
 
-def in_force(stream: Stream, tick_s: float, period_s: float, wait_s: float) -> Command:
-    """Return the command of one tick, by the field's `reduce`, `timeout_s` and `when_silent`."""
-    field = stream.field
+def taken(stream: Stream, tick_s: float, period_s: float, wait_s: float) -> list[Value]:
+    """Return the values that the command of one tick follows from, in order."""
     end_s = tick_s + period_s
     before = stream.at(tick_s, end_s + wait_s)
     inside = [
@@ -249,7 +251,16 @@ def in_force(stream: Stream, tick_s: float, period_s: float, wait_s: float) -> C
         if tick_s + SAME_TIME_S < value.stamp_s < end_s - SAME_TIME_S
         and value.received_s <= end_s + wait_s + SAME_TIME_S
     ]
-    values = inside if before is None else [before, *inside]
+    if stream.field.reduce == "last":
+        del inside[:-1]  # the last one is in force for the rest of the tick, whatever came before it
+    return inside if before is None else [before, *inside]
+
+
+def in_force(stream: Stream, tick_s: float, period_s: float, wait_s: float) -> Command:
+    """Return the command of one tick, by the field's `reduce`, `timeout_s` and `when_silent`."""
+    field = stream.field
+    end_s = tick_s + period_s
+    values = taken(stream, tick_s, period_s, wait_s)
     if not values:
         return Command(np.zeros(field.width) if field.when_silent == "zero" else None, silent=True)
     spans: list[tuple[Array, float]] = []  # what held, and for which share of the tick

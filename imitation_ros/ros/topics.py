@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.timer import Timer
 
 from imitation_ros.arrivals import joined
@@ -20,11 +22,15 @@ from imitation_ros.errors import MessageError
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import names_no_joint_of, read, stamp_s, write
 from imitation_ros.ros.frames import FrameSubscription
-from imitation_ros.ros.message_types import TRANSFORMS, message_class, new_message, now_s, tf_topic, to_stamp
+from imitation_ros.ros.message_types import TRANSFORMS, message_class, new_message, tf_topic, to_stamp
+from imitation_ros.ros.message_types import now_s as now_s
 from imitation_ros.topic_facts import without_numbers
 
 OnValue = Callable[[str, np.ndarray, float | None, float, float], None]
 """Called with the field's name, its values, the stamp (None without one), received and monotonic time [s]."""
+
+OnLost = Callable[[list[str], int], None]
+OnRaw = Callable[[str, bytes, int], None]
 
 DEPTH = 200  # a burst of a second at 200 Hz is kept; stamps, not arrival, say when a value is from
 LOOK_EVERY_S = 0.1  # for publishers
@@ -50,15 +56,24 @@ class FieldSubscriptions:
         expected: what should be heard all the time; several may share a topic.
         on_value: called for each value of each field.
         optional: what may be silent, such as commands.
+        on_lost: called with the names of fields and how many messages of their topic the middleware lost by now.
+        on_raw: called with each message's full topic, as it came: serialized, and when it was received [ns].
 
     Raises:
         SpecError: a message package is not installed.
     """
 
     def __init__(
-        self, node: Node, expected: Iterable[Field], on_value: OnValue, optional: Iterable[Field] = ()
+        self,
+        node: Node,
+        expected: Iterable[Field],
+        on_value: OnValue,
+        optional: Iterable[Field] = (),
+        on_lost: OnLost | None = None,
+        on_raw: OnRaw | None = None,
     ) -> None:
-        self.node, self.on_value = node, on_value
+        self.node, self.on_value, self.on_lost, self.on_raw = node, on_value, on_lost, on_raw
+        self.lost: Counter[str] = Counter()  # by topic
         self.fields_of: dict[str, list[Field]] = {}
         transforms = [field for field in expected if field.type == "tf"]
         expected = [field for field in expected if field.type != "tf"]
@@ -149,16 +164,29 @@ class FieldSubscriptions:
         policy = ReliabilityPolicy.RELIABLE if self.reliable[topic] else ReliabilityPolicy.BEST_EFFORT
         self.forget(topic, "")
         self.last_s[topic] = time.monotonic()
+        events = SubscriptionEventCallbacks(use_default_callbacks=False)  # we have words of our own
+        if self.on_lost is not None:
+            events.message_lost = lambda info, topic=topic: self.hear_lost(topic, info.total_count_change)
         self.subscriptions[topic] = self.node.create_subscription(
             message_class(fields[0].type),
             topic,
             lambda message, topic=topic: self.receive(topic, message),
             QoSProfile(depth=DEPTH, reliability=policy),
-            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),  # we have words of our own
+            event_callbacks=events,
+            raw=self.on_raw is not None,
         )
 
+    def hear_lost(self, topic: str, more: int) -> None:
+        self.lost[topic] += more
+        if self.on_lost is not None:
+            self.on_lost([field.name for field in self.fields_of[topic]], self.lost[topic])
+
     def receive(self, topic: str, message: Any) -> None:
-        heard_s, received_s = time.monotonic(), now_s(self.node)
+        heard_s, received_ns = time.monotonic(), self.node.get_clock().now().nanoseconds
+        received_s = received_ns * 1e-9
+        if self.on_raw is not None:
+            self.on_raw(self.node.resolve_topic_name(topic), message, received_ns)
+            message = deserialize_message(message, message_class(self.fields_of[topic][0].type))
         self.received[topic] += 1
         self.last_s[topic] = heard_s
         self.forget(topic, "")

@@ -13,6 +13,8 @@ MODULES = {
     "startup": "startup",
     "loading": "loading",
     "recorder": "recorder",
+    "importing": "importing",
+    "checking": "checking",
 }
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ camera sent them. What arrives as JPEG is stored as it came; it is decoded only 
 from __future__ import annotations
 
 import io
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ MODES = {1: "L", 3: "RGB"}  # Pillow's words for channels
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 3, "P": 3, "CMYK": 3}  # of what is kept, by the mode of a file
 JPEG_START, JPEG_END, PNG_START = b"\xff\xd8", b"\xff\xd9", b"\x89PNG"
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError)  # what Pillow raises for damaged files
+FRAME = struct.Struct(">BHHB")  # of a JPEG: bits a channel, height, width, channels
 PADDING = 64  # bytes that a camera may add after the end of a JPEG
 
 
@@ -71,6 +73,8 @@ def read_compressed_image(message: Any, field: Field) -> Array:
         )
     if head.startswith(JPEG_START) and JPEG_END not in data[-PADDING:].tobytes():
         raise MessageError(f"{field.name!r} ({field.topic}) is a JPEG that is cut off after {len(data)} bytes.")
+    if head.startswith(JPEG_START) and jpeg_shape(data) == field.shape:
+        return data
     with opened(data, field) as image:  # reads no more than the header
         if image.mode not in CHANNELS:  # such as depth in 16 bits
             raise MessageError(
@@ -79,6 +83,18 @@ def read_compressed_image(message: Any, field: Field) -> Array:
             )
         check_size((image.height, image.width, CHANNELS[image.mode]), field)
         return decoded(data, field) if head == PNG_START else data
+
+
+def jpeg_shape(data: Array) -> tuple[int, int, int] | None:
+    """Return the shape that a JPEG's header says, without Pillow, which takes twenty times as long; None if unsure."""
+    at, size = 2, len(data)
+    while at + 10 < size and data[at] == 0xFF:
+        marker, length = int(data[at + 1]), int(data[at + 2]) << 8 | int(data[at + 3])
+        if marker in (0xC0, 0xC1, 0xC2):  # a frame of the usual kinds
+            precision, height, width, channels = FRAME.unpack(data[at + 4 : at + 10].tobytes())
+            return (height, width, channels) if precision == 8 and channels in (1, 3) else None
+        at += 2 + length
+    return None
 
 
 @writes("sensor_msgs/msg/CompressedImage")
