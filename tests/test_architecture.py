@@ -34,8 +34,7 @@ ROBOT_SIDE += ("bag_import", "data/bag", "data/images", "data/open_episode", "da
 ROBOT_SIDE += ("data/quality", "checking")
 ROBOT_SIDE += ("data/catalogue", "data/editing", "data/idle", "data/rewriting", "data/splits", "data/swapping")
 ROBOT_SIDE += ("editing",)
-ROBOT_SIDE += ("health", "watching", "guarding", "session", "controls", "recording_screen")
-ROBOT_SIDE += ("policies/inference", "recording", "recovering", "arrivals", "deployment", "readiness")
+ROBOT_SIDE += ("policies/inference", "recording", "recovering", "deployment", "readiness")
 ROBOT_SIDE += ("drafting", "topic_facts", "teleoperation", "paths", "errors")
 HEAVY = {"torch", "pybullet", "gymnasium", "safetensors", "tensorboard", "matplotlib"}
 

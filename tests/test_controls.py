@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from imitation_ros.controls import EVENTS, KEYS, Keys, Presses, load_buttons
 from imitation_ros.data.hdf5 import read_episode
 from imitation_ros.errors import MessageError, RecordingError, SpecError
 from imitation_ros.recording import Recorder
-from imitation_ros.recording_screen import Screen, view
-from imitation_ros.session import DONE, TROUBLE, Session
+from imitation_ros.recording.controls import EVENTS, KEYS, Keys, Presses, load_buttons
+from imitation_ros.recording.screen import Screen, view
+from imitation_ros.recording.session import DONE, TROUBLE, Session
+from imitation_ros.recording.watching import Watch
 from imitation_ros.teleoperation.keyboard import FIRST_REPEAT_S
-from imitation_ros.watching import Watch
 
 T0 = 1.7e9
 PERIOD_S = 0.05
@@ -198,8 +198,8 @@ def test_an_episode_that_a_gap_ends_is_followed_by_the_next_and_one_that_the_dis
     cell.quiet = set()
     cell.run(2.0)
     assert cell.recorder.state == "recording"
-    monkeypatch.setattr("imitation_ros.guarding.LOOK_EVERY_S", -1.0)
-    monkeypatch.setattr("imitation_ros.guarding.FULL_BYTES", 10**18)
+    monkeypatch.setattr("imitation_ros.recording.guarding.LOOK_EVERY_S", -1.0)
+    monkeypatch.setattr("imitation_ros.recording.guarding.FULL_BYTES", 10**18)
     cell.run(4.0)
     assert cell.recorder.state == "idle"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imitation_ros.health import LEARNED_FROM, LIVELY_OVER, StreamHealth
-from imitation_ros.watching import Watch
+from imitation_ros.recording.health import LEARNED_FROM, LIVELY_OVER, StreamHealth
+from imitation_ros.recording.watching import Watch
 
 T0 = 1.7e9
 PERIOD_S = 0.02

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imitation_ros.arrivals import IDLE_KEEP_IMAGES_S, IDLE_KEEP_S, joined
 from imitation_ros.data.hdf5 import read_episode
 from imitation_ros.data.open_episode import MOST_TROUBLE
 from imitation_ros.errors import MessageError, RecordingError
-from imitation_ros.health import LEARNED_FROM
 from imitation_ros.recording import EXECUTED, Recorder
+from imitation_ros.recording.arrivals import IDLE_KEEP_IMAGES_S, IDLE_KEEP_S, joined
+from imitation_ros.recording.health import LEARNED_FROM
+from imitation_ros.recording.watching import Watch
 from imitation_ros.robot.messages.images import encoded
 from imitation_ros.robot.sampler import Value
 from imitation_ros.robot.spec import RobotSpec, spec_from_yaml
-from imitation_ros.watching import Watch
 
 T0 = 1.7e9
 PERIOD_S = 0.05
@@ -821,10 +821,10 @@ def test_an_unknown_on_gap_is_refused(tmp_path, spec):
 
 
 def test_an_episode_ends_before_the_disk_is_full(tmp_path, spec, monkeypatch):
-    monkeypatch.setattr("imitation_ros.guarding.LOOK_EVERY_S", -1.0)
+    monkeypatch.setattr("imitation_ros.recording.guarding.LOOK_EVERY_S", -1.0)
     recorder = started(spec, tmp_path)
     drive(recorder, 0.0, 5)
-    monkeypatch.setattr("imitation_ros.guarding.FULL_BYTES", 10**18)
+    monkeypatch.setattr("imitation_ros.recording.guarding.FULL_BYTES", 10**18)
     drive(recorder, 5 * PERIOD_S, 2)
     [notice] = recorder.take_notices()
     assert "MB are free" in notice and "kept up to there" in notice and "Make room" in notice

@@ -46,10 +46,10 @@ class Config(Plan):
     """expert steps count as 1 minus this, the policy's as this (GAIL only: AIRL's logits mean something)"""
     replayed_rounds: int = 10
     """the reward learns from the rollouts of so many rounds"""
-    last_updates: int = 1000
-    """of the reward on all rollouts there ever were, at the end: the reward that is saved"""
+    last_updates: int = 500
+    """of the reward on all rollouts there ever were, at the end; and twice as many by itself: the reward that is saved"""
     last_penalty: float = 1.0
-    """gradient_penalty of these: a smooth reward shows the way from wherever a fresh policy is"""
+    """gradient_penalty of the latter: a smooth reward shows the way from wherever a fresh policy is"""
     start: str = ""
     """the bundle of a policy to go on from, such as one that bc made of the same data; empty: learn from nothing"""
     reward: RewardConfig = field(default_factory=RewardConfig)
@@ -142,7 +142,8 @@ def train(
     if going and "last_fit" not in state.notes:
         # the latest rounds know nothing of what the policy did long ago, and a fresh one will do it again
         everything = fit.complete(Steps.join(list(past_rounds(run, state.round)))).to(device)
-        fit.alone(config.last_penalty).improve(expert, everything, config.last_updates, left=1.0)
+        fit.improve(expert, everything, config.last_updates, left=1.0)
+        fit.alone(config.last_penalty).improve(expert, everything, 2 * config.last_updates, left=1.0)
         state.notes["last_fit"] = True  # a run that is done and started again stays as it is
     return run.finish(state, learner.evaluated, reward_net)
 

@@ -46,7 +46,8 @@ class RewardFit:
         """Return a fit of the reward by itself, begun anew: f tells the expert from all rollouts there ever were.
 
         The log pi of AIRL's logits is that of the policy as it is now. Steps of long ago are nearly impossible to it,
-        and f, which would have to follow, would be steep and arbitrary where a fresh policy begins.
+        and f, which follows, is low there, but steep and arbitrary. From there on, by itself and with a penalty on
+        being steep, it keeps the direction and leads a fresh policy to the expert; from elsewhere it did not.
         """
         config = replace(self.config, gradient_penalty=gradient_penalty, reward_rate_left=1.0)
         return RewardFit(self.reward_net, reward_alone, self.policy, config, self.generator, self.time_limit)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from imitation_ros.arrivals import forget_everything
 from imitation_ros.bag_import.cuts import DISCARD, FAILURE, START, STOP, SUCCESS, TOGGLE, Cuts, TimesCut, TopicCut
 from imitation_ros.bag_import.frames import Frames
 from imitation_ros.bag_import.sieve import Decoder, Sieve, topics_of
 from imitation_ros.bag_import.tally import Imported, Tally
 from imitation_ros.data.bag import Bag
 from imitation_ros.errors import MessageError, RecordingError
-from imitation_ros.guarding import GAP_S
 from imitation_ros.recording import Recorder, executed_fields
+from imitation_ros.recording.arrivals import forget_everything
+from imitation_ros.recording.guarding import GAP_S
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import stamp_s
 from imitation_ros.robot.sampler import SAME_TIME_S

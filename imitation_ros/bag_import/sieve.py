@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from imitation_ros.arrivals import forget_idle
 from imitation_ros.data.bag import Bag, stamp_at_start
 from imitation_ros.errors import MessageError
+from imitation_ros.recording.arrivals import forget_idle
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import STAMPED, names_no_joint_of, read, stamp_s
 from imitation_ros.robot.sampler import Sampler, Value, taken

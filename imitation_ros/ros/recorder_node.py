@@ -13,10 +13,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import Joy
 from std_srvs.srv import Trigger
 
-from imitation_ros.controls import Presses, load_buttons
 from imitation_ros.errors import ImitationRosError, MessageError
 from imitation_ros.recording import Recorder, executed_fields
-from imitation_ros.recording_screen import ring_terminal
+from imitation_ros.recording.controls import Presses, load_buttons
+from imitation_ros.recording.screen import ring_terminal
+from imitation_ros.recording.session import TROUBLE, Session
+from imitation_ros.recording.watching import Watch
 from imitation_ros.robot.spec import RobotSpec, load_spec
 from imitation_ros.robot.wiring import with_prefix
 from imitation_ros.ros.clock import ClockWatch
@@ -25,8 +27,6 @@ from imitation_ros.ros.frames import DYNAMIC, STATIC
 from imitation_ros.ros.message_types import TRANSFORMS, message_class, tf_topic
 from imitation_ros.ros.node import Parameters, diagnostics, overrides, parameter, required, spin
 from imitation_ros.ros.topics import FieldSubscriptions, now_s, steady_timer
-from imitation_ros.session import TROUBLE, Session
-from imitation_ros.watching import Watch
 
 RING_EVERY_S = 3.0  # at most, where trouble comes and goes
 SERVICES = ("start", "stop", "discard", "undo", "mark_success", "mark_failure")

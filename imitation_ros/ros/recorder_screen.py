@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from imitation_ros.controls import Keys
-from imitation_ros.recording_screen import CapturedErrors, Screen, view
+from imitation_ros.recording.controls import Keys
+from imitation_ros.recording.screen import CapturedErrors, Screen, view
 from imitation_ros.ros.message_types import now_s
 from imitation_ros.ros.recorder_node import RecorderNode
 from imitation_ros.ros.topics import steady_timer

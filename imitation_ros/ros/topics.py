@@ -17,8 +17,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.timer import Timer
 
-from imitation_ros.arrivals import joined
 from imitation_ros.errors import MessageError
+from imitation_ros.recording.arrivals import joined
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.messages import names_no_joint_of, read, stamp_s, write
 from imitation_ros.ros.frames import FrameSubscription

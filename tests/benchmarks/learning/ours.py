@@ -109,7 +109,7 @@ def updates_of(config: Any, result: Result) -> dict[str, int]:
     """Return what was updated how often."""
     rounds, updates = result.state.round, {}
     if hasattr(config, "reward_updates"):
-        updates["reward"] = rounds * config.reward_updates + config.last_updates
+        updates["reward"] = rounds * config.reward_updates + 3 * config.last_updates
     if getattr(config, "learner", "sac") == "ppo":
         updates["policy"] = rounds * config.ppo.epochs * -(-config.steps_per_round // config.ppo.batch_size)
     else:

@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from imitation_ros.controls import HELP
-from imitation_ros.session import Session
-from imitation_ros.watching import Watch
+from imitation_ros.recording.controls import HELP
+from imitation_ros.recording.session import Session
+from imitation_ros.recording.watching import Watch
 
 HEADS = ("field", "Hz", "age", "jitter", "delay", "missing", "late", "twice", "")
 STYLES = {"recording": "bold red", "armed": "bold yellow", "idle": "bold"}

@@ -11,17 +11,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from imitation_ros.arrivals import check_stamped, forget_everything, forget_idle, joined, silent_fields
 from imitation_ros.data.folder import check_room, episode_path, how_to_recover, prepare_folder, put_aside
 from imitation_ros.data.hdf5 import EpisodeWriter
-from imitation_ros.data.open_episode import EXECUTED, OpenEpisode, executed_fields
+from imitation_ros.data.open_episode import OpenEpisode, executed_fields
 from imitation_ros.errors import DataError, RecordingError
-from imitation_ros.guarding import CHECK_CLOCK, MAKE_ROOM, Guard, free_bytes
+from imitation_ros.recording.arrivals import check_stamped, forget_everything, forget_idle, joined, silent_fields
+from imitation_ros.recording.guarding import CHECK_CLOCK, MAKE_ROOM, Guard, free_bytes
+from imitation_ros.recording.watching import Trouble, Watch
 from imitation_ros.robot.sampler import Sampler
 from imitation_ros.robot.spec import RobotSpec
-from imitation_ros.watching import Trouble, Watch
-
-__all__ = ["EXECUTED", "Recorder", "executed_fields"]
 
 Array = NDArray[Any]
 

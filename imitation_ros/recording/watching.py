@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from imitation_ros.health import StreamHealth
+from imitation_ros.recording.health import StreamHealth
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.sampler import SAME_TIME_S
 
