@@ -47,7 +47,7 @@ class Config(Plan):
     replayed_rounds: int = 10
     """the reward learns from the rollouts of so many rounds"""
     last_updates: int = 500
-    """of the reward on all rollouts there ever were, at the end; and twice as many by itself: the reward that is saved"""
+    """of the reward on all rollouts there ever were, at the end, and twice as many by itself: what is saved"""
     last_penalty: float = 1.0
     """gradient_penalty of the latter: a smooth reward shows the way from wherever a fresh policy is"""
     start: str = ""

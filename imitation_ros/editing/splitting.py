@@ -48,7 +48,7 @@ def run_split(data: Path, validation: float, test: float, seed: int) -> None:
     for part, numbers in splits.items():
         say(f"  {part}: {count(len(numbers), 'episode')}{in_kinds(found, numbers)}")
     say(
-        "Training by bc judges by valid, instead of by a share that it draws itself, and never sees test. Episodes "
+        "Training by bc judges by valid, instead of by a share that it draws itself; no training sees test. Episodes "
         "that are added later are learned from."
     )
     say(f"Next: `imitation-ros train bc --data {data} --output policy`.")
