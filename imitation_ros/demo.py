@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from imitation_ros.console import bar, console
 from imitation_ros.envs.evaluate import wilson_interval
 from imitation_ros.envs.tasks import find_task
 from imitation_ros.errors import ImitationRosError, did_you_mean
-from imitation_ros.processes import Programs
+from imitation_ros.processes import Programs, terminated_as_interrupt
 from imitation_ros.report import Examination, TaskResult, write_report
 
 MARKER = ".imitation_ros_demo"
@@ -92,20 +89,6 @@ def prepare(output: Path) -> None:
         (output / MARKER).touch()
     except OSError as error:
         raise ImitationRosError(f"{output} cannot be made: {error}. Choose another output.") from None
-
-
-@contextmanager
-def terminated_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the nodes as Ctrl-C does."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def environment(output: Path) -> dict[str, str]:

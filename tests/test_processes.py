@@ -104,8 +104,7 @@ def test_programs_see_the_environment_on_top_of_this_processs_own(tmp_path, monk
 PARENT = f"""
 import sys
 from pathlib import Path
-from imitation_ros.demo import terminated_as_interrupt
-from imitation_ros.processes import Programs
+from imitation_ros.processes import Programs, terminated_as_interrupt
 with terminated_as_interrupt(), Programs(Path(sys.argv[1]), {{}}) as programs:
     first = programs.start("first", {STUBBORN!r} if sys.argv[2] == "stubborn" else {SLEEP!r})
     second = programs.start("second", {SLEEP!r})

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from imitation_ros.bag_import.cuts import Cuts, check_cut_topic
 from imitation_ros.bag_import.importer import CLOCK, BagImport
@@ -18,6 +15,7 @@ from imitation_ros.console import Bar, bar, console
 from imitation_ros.data.bag import Bag, opened
 from imitation_ros.data.folder import prepare_folder, sync
 from imitation_ros.errors import DataError, RecordingError, did_you_mean
+from imitation_ros.processes import terminated_as_interrupt
 from imitation_ros.recording import Recorder, executed_fields
 from imitation_ros.robot.field import Field
 from imitation_ros.robot.spec import RobotSpec
@@ -49,7 +47,7 @@ def run_import(
     first = prepare_folder(output, append)
     try:
         with (
-            ending_cleanly(),
+            terminated_as_interrupt(),
             tempfile.TemporaryDirectory(prefix=".import-", dir=output) as folder,
             ExitStack() as stack,
         ):
@@ -91,7 +89,7 @@ def import_one(
     """Import one bag, and return how long it is [s]."""
 
     def show(done_s: float) -> None:
-        shown.show(before_s + int(done_s), f"s of bag; {len(tally.episodes)} whole episodes")
+        shown.show(before_s + int(done_s), f"seconds of the bag; {len(tally.episodes)} episodes")
 
     work = BagImport(bag, recorder, cuts, topic_of(cuts, namespace), namespace, tally, sim_time)
     recorder.wall_s = lambda: work.log_s
@@ -169,23 +167,6 @@ def publish_all(episodes: Sequence[Imported], output: Path) -> list[Path]:
         paths.append(path)
     sync(output)
     return paths
-
-
-@contextmanager
-def ending_cleanly() -> Iterator[None]:
-    """Let being told to end (SIGTERM) be like Ctrl-C while the block runs, so that nothing half-made is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def say(tally: Tally, paths: Sequence[Path], spec: RobotSpec, output: Path) -> None:
