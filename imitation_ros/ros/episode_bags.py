@@ -34,7 +34,11 @@ class EpisodeBags:
         self.bag: RawBag | None = None
         self.episode: OpenEpisode | None = None
         self.ending: list[threading.Thread] = []
-        self.said: list[str] = []
+        unknown = {topic: kind for topic, kind in types.items() if not self.messages.known(kind)}
+        self.said = [
+            f"{topic} stays out of the bags: nobody describes {kind} to rosbags. `ros2 bag record {topic}` keeps it."
+            for topic, kind in unknown.items()
+        ]
 
     def put(self, topic: str, data: bytes, received_ns: int) -> None:
         """Take a message."""
