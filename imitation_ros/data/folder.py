@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -132,6 +134,19 @@ def publish(part: Path, path: Path) -> None:
     sync(part)
     os.replace(part, path)
     sync(path.parent)
+
+
+def lock(descriptor: int, busy: str) -> None:
+    """Let no other program of ours work on an open file or folder until it is closed; where there are locks.
+
+    Raises:
+        DataError: another does: `busy`.
+    """
+    with contextlib.suppress(OSError):  # a network disk without locks
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(busy) from None
 
 
 def sync(path: Path) -> None:

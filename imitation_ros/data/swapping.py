@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imitation_ros.data.folder import sync
+from imitation_ros.data.folder import lock, sync
 from imitation_ros.errors import DataError
 
 RENAME_EXCHANGE = 2  # renameat2(2)
@@ -132,12 +131,7 @@ def making(work: Work) -> Iterator[None]:
 def locked(folder: Path, final: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(f"{final} is being edited by another program right now. Wait until it is done.") from None
-        except OSError:  # a network disk without locks
-            pass
+        lock(descriptor, f"{final} is being edited by another program right now. Wait until it is done.")
         yield
     finally:
         os.close(descriptor)

@@ -102,7 +102,9 @@ class OperatorNode(Node):
             tick_s = min(stream.newest_s for stream in self.sampler.observation.values())
             if tick_s > self.seen_s:
                 self.seen_s = tick_s
-                return self.sampler.sample(tick_s)
+                sample = self.sampler.sample(tick_s)
+                if len(sample.values) == len(self.spec.observation):  # else a field began after this tick: the next one
+                    return sample
             self.calls.spin_once(0.5)
             if time.monotonic() > deadline_s:
                 problems = "; ".join(self.topics.problems_of(self.spec.observation)) or "nothing is known against it"

@@ -9,7 +9,6 @@ Who finds such a footer has all of the last commit; who finds none has all of th
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import struct
@@ -18,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imitation_ros.errors import DataError
+from imitation_ros.data.folder import lock
 
 PAGE = 4096
 MOST_PAGES = 1 << 16  # 256 MB; a commit holds the newest rows of every column, some MB at most
@@ -46,7 +45,7 @@ class AtomicFile(io.RawIOBase):
         flags = {"x": os.O_RDWR | os.O_CREAT | os.O_EXCL, "r": os.O_RDONLY}[mode]
         self.descriptor = os.open(path, flags, 0o666)
         try:
-            lock(self.descriptor, path)
+            lock_part(self.descriptor, path)
             self.pages: dict[int, bytearray] = {}  # what is written over committed bytes
             self.size = os.fstat(self.descriptor).st_size
             self.committed = max(self.size, 1)  # the first page of a new file waits too: until then it is no HDF5 file
@@ -160,7 +159,7 @@ def finish_commit(path: Path) -> None:
     """Put in their places what the last commit of a file left at its end; a file without is as it should be."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        lock(descriptor, path)
+        lock_part(descriptor, path)
         if (commit := read_commit(descriptor)) is not None:
             size, pages = commit
             put_pages(descriptor, pages)
@@ -170,13 +169,8 @@ def finish_commit(path: Path) -> None:
         os.close(descriptor)
 
 
-def lock(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DataError(f"{path} is being written right now. Wait until its recorder has stopped.") from None
-    except OSError:  # a network disk without locks
-        pass
+def lock_part(descriptor: int, path: Path) -> None:
+    lock(descriptor, f"{path} is being written right now. Wait until its recorder has stopped.")
 
 
 def footer(body: bytes, place: int, count: int, size: int) -> bytes:
